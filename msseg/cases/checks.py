@@ -1,0 +1,62 @@
+"""What has to hold for cases, from wherever they come."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from msseg.cases.case import Case
+from msseg.cases.names import counted, listing
+from msseg.errors import InputError
+
+
+def check_cases(cases: Sequence[Case]) -> None:
+    """Refuse ids that are no names of files, files that are not there, and images shared by two patients.
+
+    Raises:
+        InputError: Says which cases and files.
+    """
+    for case in cases:
+        _check_id(case.id)
+    _check_files(cases)
+    _check_shared_images(cases)
+
+
+def _check_id(name: str) -> None:
+    """Outputs are named by the id, so it must not lead into another folder or be hidden."""
+    odd = any(letter in "/\\" or not letter.isprintable() for letter in name)
+    if odd or not name or name.startswith("."):
+        raise InputError(
+            f"the case id {name!r} cannot name a file: it must not be empty, begin with a dot or have"
+            " slashes or control characters"
+        )
+
+
+def _check_files(cases: Sequence[Case]) -> None:
+    absent = [(case, path) for case in cases for path in _files(case) if not path.is_file()]
+    if not absent:
+        return
+    case, path = absent[0]
+    others = f" (and {counted(len(absent) - 1, 'other file')})" if len(absent) > 1 else ""
+    if path.is_symlink():
+        reason = f"is a link to {path.readlink()}, which is not there; fetch the data (datalad get)"
+    elif path.is_dir():
+        reason = "is a folder, not a file"
+    else:
+        reason = "does not exist"
+    raise InputError(f"the file {path}{others} of case {case.id} {reason}")
+
+
+def _check_shared_images(cases: Sequence[Case]) -> None:
+    """One image under two patients would be on both sides of a split without anyone noticing."""
+    owner: dict[Path, Case] = {}
+    for case in cases:
+        for path in case.images.values():
+            other = owner.setdefault(path, case)
+            if other.group != case.group:
+                raise InputError(
+                    f"the cases {listing([other.id, case.id])} have the same image {path} but different"
+                    f" patients ({other.group} and {case.group}); give both the same group"
+                )
+
+
+def _files(case: Case) -> list[Path]:
+    return [*case.images.values(), *([case.label] if case.label is not None else [])]

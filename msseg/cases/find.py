@@ -1,0 +1,115 @@
+"""The cases of an experiment's data: from a layout of folders, or from a table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from msseg.cases.case import Case
+from msseg.cases.channels import distinct, resolve_channels
+from msseg.cases.checks import check_cases
+from msseg.cases.layout import Layout, describe_layouts, read_layout
+from msseg.cases.missing import refuse_incomplete
+from msseg.cases.names import listing
+from msseg.cases.scans import Scan, Values, check_selection, join_scans, match_files, selected
+from msseg.cases.table import Table, read_table
+from msseg.cases.tree import describe_files, files_below
+from msseg.config.data import DataConfig
+from msseg.errors import InputError
+
+
+def find_cases(data: DataConfig, root: Path | None = None, need_label: bool = True) -> list[Case]:
+    """The cases of a data set, sorted by id. No image is opened.
+
+    Args:
+        data: Layout or table, channels and selection. Only channels that are asked for have to be there.
+        root: The data set's folder in place of `data.root`; for a table, what relative paths start from.
+        need_label: Whether a case without a label is refused (training, evaluation) or taken (prediction).
+            Where labels are not needed, a scan with several labels (raters) is one case without a label.
+
+    Raises:
+        InputError: Nothing is found, a case lacks a channel or its label, two files claim the same place,
+            ids are not unique, or a channel or a selected value is not known.
+    """
+    folder = root if root is not None else data.path()
+    if data.table is not None:
+        table = read_table(Path(data.table).expanduser())
+        wanted = distinct(_channels_of(table, data))
+        cases = table.cases(wanted, data.select, folder, need_label)
+    else:
+        layout = _layout_of(data)
+        wanted = distinct(_channels_of(layout, data))
+        if folder is None:
+            raise InputError(f"where is the data set (layout {layout.name})? Give data.root or --data")
+        cases = _cases_of_layout(layout, folder, wanted, data, need_label)
+    check_cases(cases)
+    return sorted(cases, key=lambda case: case.id)
+
+
+def channel_sets(data: DataConfig) -> tuple[tuple[str, ...], ...]:
+    """The channels of each model that `data.channels` asks for: `[FLAIR, FLAIR+T1]` -> (FLAIR), (FLAIR, T1).
+
+    Without an entry there is one model for each channel that the layout or table knows.
+
+    Raises:
+        InputError: A channel, the layout or the table is not known.
+    """
+    return _channels_of(
+        read_table(Path(data.table).expanduser()) if data.table is not None else _layout_of(data), data
+    )
+
+
+def _layout_of(data: DataConfig) -> Layout:
+    if data.layout is None:
+        raise InputError("no data are named: set data.layout (`msseg layouts` lists them) or data.table")
+    return read_layout(data.layout)
+
+
+def _channels_of(source: Layout | Table, data: DataConfig) -> tuple[tuple[str, ...], ...]:
+    if isinstance(source, Layout):
+        return resolve_channels(data.channels, source.channels, f"layout {source.name}")
+    return resolve_channels(data.channels, dict.fromkeys(source.channels, ()), f"the table {source.path}")
+
+
+def _cases_of_layout(
+    layout: Layout, root: Path, wanted: Sequence[str], data: DataConfig, need_label: bool
+) -> list[Case]:
+    if need_label and not layout.labels:
+        raise InputError(f"layout {layout.name} has no labels, which are needed to train and to evaluate")
+    files = files_below(root)
+    images, labels = match_files(files, layout)
+    if not images:
+        raise InputError(_nothing_found(layout, root, files))
+    check_selection(data.select, [*images, *labels], layout, need_label)
+    images, labels = selected(images, layout, data.select), selected(labels, layout, data.select)
+    scans = [scan for scan in join_scans(images, labels, layout, root) if scan.images or need_label]
+    if not scans:
+        raise InputError(f"data.select leaves no scan of layout {layout.name} in {root}")
+    variants = sorted({variant for scan in scans for variant in scan.labels})
+    refuse_incomplete(scans, wanted, variants if need_label else None, layout, root)
+    return [case for scan in scans for case in _cases_of_scan(scan, wanted, variants, need_label)]
+
+
+def _cases_of_scan(
+    scan: Scan, wanted: Sequence[str], variants: Sequence[Values], need_label: bool
+) -> list[Case]:
+    """One case, or one for each rater where labels of several are kept."""
+    images = {channel: scan.images[channel] for channel in wanted}
+    if len(variants) <= 1 or not need_label:
+        label = next(iter(scan.labels.values())) if len(scan.labels) == 1 else None
+        return [Case(scan.id, scan.group, scan.id, images, label)]
+    return [Case(_id(scan, rater), scan.group, scan.id, images, scan.labels[rater]) for rater in variants]
+
+
+def _id(scan: Scan, variant: Values) -> str:
+    return scan.id + "".join(f"_{name}{value}" for name, value in variant)
+
+
+def _nothing_found(layout: Layout, root: Path, files: Sequence[Path]) -> str:
+    """What was looked for, what is there instead, and which other layout knows it."""
+    spellings = listing([text for texts in layout.channels.values() for text in texts], limit=10)
+    others = [other for other in describe_layouts() if other.name != layout.name]
+    fitting = [other.name for other in others if match_files(files, other)[0]]
+    hint = f"; layout {listing(fitting)} fits some of them" if fitting else ""
+    return (
+        f"layout {layout.name} finds no image in {root}: it looks for {' or '.join(layout.images)}, where"
+        f" {{channel}} is {spellings}, but {describe_files(files, root)}{hint}"
+    )

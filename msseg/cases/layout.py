@@ -1,0 +1,189 @@
+"""Layouts: how a data set's folders and files are named, written down in a YAML file."""
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from msseg.cases.names import listing
+from msseg.cases.patterns import FIELDS, Pattern, compile_pattern, fields_of, fill
+from msseg.config.folder import config_folder
+from msseg.config.problems import describe_problems, nearest
+from msseg.config.section import Section
+from msseg.config.yaml_source import read_yaml
+from msseg.errors import InputError
+
+CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""Channels name folders of a run and are joined with + on the command line."""
+
+
+def _several(value: object) -> object:
+    """One text stands for a list of one."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _spellings(value: object) -> object:
+    """A list of channels stands for channels that are spelled as they are called."""
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return {name: (name,) for name in value}
+    return value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
+
+
+class Layout(Section):
+    """Where a data set keeps its images and labels."""
+
+    name: str = ""
+    """What `data.layout` calls it; the file's name if not given."""
+    title: str = ""
+    """The data set, in a few words."""
+    images: Annotated[Texts, Field(min_length=1)]
+    """Patterns of image files; for each file the first one that fits counts."""
+    labels: Texts = ()
+    """Patterns of label files; for each file the first one that fits counts."""
+    channels: Annotated[dict[str, Texts], BeforeValidator(_spellings), Field(min_length=1)]
+    """The channels' names, each with its spellings in file names."""
+    group: str = "{patient}"
+    """The patient: what a split keeps on one side."""
+    case: str | None = None
+    """The id of a scan; by default all fields of an image, joined by _."""
+    select: dict[str, Texts] = {}
+    """Values of fields to keep unless `data.select` says otherwise, e.g. one of several raters."""
+
+    @cached_property
+    def image_patterns(self) -> tuple[Pattern, ...]:
+        """The compiled patterns of images."""
+        return tuple(compile_pattern(text, self.all_spellings) for text in self.images)
+
+    @cached_property
+    def label_patterns(self) -> tuple[Pattern, ...]:
+        """The compiled patterns of labels."""
+        return tuple(compile_pattern(text, self.all_spellings) for text in self.labels)
+
+    @cached_property
+    def all_spellings(self) -> dict[str, str]:
+        """Every spelling in lower case -> the channel it stands for."""
+        return {text.lower(): channel for channel, texts in self.channels.items() for text in texts}
+
+    @cached_property
+    def label_fields(self) -> tuple[str, ...]:
+        """Fields that tell the labels of one scan apart, such as the rater."""
+        of_images = {field for pattern in self.image_patterns for field in pattern.fields}
+        of_labels = {field for pattern in self.label_patterns for field in pattern.fields}
+        return tuple(field for field in FIELDS if field in of_labels - of_images)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """All fields that can be selected by."""
+        patterns = (*self.image_patterns, *self.label_patterns)
+        present = {field for pattern in patterns for field in pattern.fields}
+        return tuple(field for field in FIELDS if field in present - {"channel"})
+
+    def channel_of(self, fields: Mapping[str, str]) -> str:
+        """The channel's name for an image with these fields."""
+        if "channel" in fields:
+            return self.all_spellings[fields["channel"].lower()]
+        return next(iter(self.channels))
+
+    def scan_id(self, fields: Mapping[str, str]) -> str:
+        """The id of the scan with these fields."""
+        if self.case is not None:
+            return fill(self.case, fields)
+        names = [name for name in FIELDS if name not in ("channel", *self.label_fields)]
+        return "_".join(fields[name] for name in names if name in fields)
+
+    def group_of(self, fields: Mapping[str, str]) -> str:
+        """The patient of the scan with these fields."""
+        return fill(self.group, fields)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        self._check_channels()
+        for pattern in self.image_patterns:
+            self._check_image(pattern)
+        scans = [set(pattern.fields) - {"channel"} for pattern in self.image_patterns]
+        for pattern in self.label_patterns:
+            if "channel" in pattern.fields:
+                raise ValueError(
+                    f"the label pattern '{pattern.text}' has {{channel}}; a label is of all channels"
+                )
+            if set(pattern.fields) - set(self.label_fields) not in scans:
+                raise ValueError(
+                    f"the label pattern '{pattern.text}' does not have the fields of any image pattern"
+                    " (besides {channel}), so its labels would belong to no scan"
+                )
+        unknown = [field for field in self.select if field not in self.fields]
+        if unknown:
+            raise ValueError(f"select names {listing(unknown)}, which the patterns do not have")
+        return self
+
+    def _check_channels(self) -> None:
+        for name, spellings in self.channels.items():
+            if not CHANNEL_NAME.fullmatch(name):
+                raise ValueError(f"the channel '{name}' has to be named by letters, digits, . - and _ alone")
+            if not spellings or not all(spellings):
+                raise ValueError(f"the channel {name} has no spelling")
+        texts = [text.lower() for spellings in self.channels.values() for text in spellings]
+        twice = sorted({text for text in texts if texts.count(text) > 1})
+        if twice:
+            raise ValueError(
+                f"channels has the spelling {listing(twice)} twice (upper and lower case are one)"
+            )
+
+    def _check_image(self, pattern: Pattern) -> None:
+        if "channel" not in pattern.fields and len(self.channels) > 1:
+            raise ValueError(
+                f"the image pattern '{pattern.text}' has no {{channel}}, so the channels"
+                f" {listing(list(self.channels))} cannot be told apart"
+            )
+        scan_fields = set(pattern.fields) - {"channel"}
+        for key, template in (("group", self.group), ("case", self.case)):
+            if template is None:
+                continue
+            if not fields_of(template):
+                raise ValueError(
+                    f"{key} is '{template}', the same for all files; name a field, as {{patient}}"
+                )
+            lacking = [f"{{{field}}}" for field in fields_of(template) if field not in scan_fields]
+            if lacking:
+                raise ValueError(f"{key} needs {listing(lacking)}, which no scan has by '{pattern.text}'")
+
+
+def read_layout(name: str) -> Layout:
+    """A named layout, or the one in a YAML file of the user's own.
+
+    Raises:
+        InputError: There is no such layout or file, or it is not valid.
+    """
+    if name.endswith((".yaml", ".yml")) or "/" in name or "\\" in name:
+        return _read(Path(name).expanduser())
+    folder = config_folder() / "layouts"
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name not in known:
+        raise InputError(
+            f"there is no layout '{name}'{nearest(name, known)}"
+            f" Layouts: {', '.join(known)}, or the path of a .yaml file of your own"
+        )
+    return _read(folder / f"{name}.yaml")
+
+
+def describe_layouts() -> list[Layout]:
+    """All named layouts, by name."""
+    return [_read(path) for path in sorted((config_folder() / "layouts").glob("*.yaml"))]
+
+
+def _read(path: Path) -> Layout:
+    content, lines = read_yaml(path)
+    try:
+        # Through JSON, since strict validation of Python objects would refuse lists where tuples are meant.
+        return Layout.model_validate_json(json.dumps({"name": path.stem, **content}, default=str))
+    except ValidationError as error:
+        raise InputError(describe_problems(error, Layout, lines, str(path))) from error

@@ -1,0 +1,164 @@
+"""Files -> scans: which images and labels a layout finds, and which of them belong together."""
+
+import os
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from msseg.cases.layout import Layout
+from msseg.cases.names import listing, matches, matches_any
+from msseg.cases.patterns import FIELDS, Pattern
+from msseg.cases.tree import relative
+from msseg.config.problems import nearest
+from msseg.errors import InputError
+
+Values = tuple[tuple[str, str], ...]
+"""Fields and their values, in the order of FIELDS."""
+Place = TypeVar("Place", str, Values)
+
+
+@dataclass(frozen=True)
+class Match:
+    """A file that fits a pattern."""
+
+    path: Path
+    values: Mapping[str, str]
+
+
+@dataclass
+class Scan:
+    """One examination: its images by channel, its labels by the fields that tell them apart (the rater)."""
+
+    id: str
+    group: str
+    images: dict[str, Path] = field(default_factory=dict)
+    labels: dict[Values, Path] = field(default_factory=dict)
+
+
+def match_files(files: Sequence[Path], layout: Layout) -> tuple[list[Match], list[Match]]:
+    """The images and the labels among the files.
+
+    Raises:
+        InputError: A file is an image by one pattern and a label by another.
+    """
+    images, labels = [], []
+    for path in files:
+        image, label = _first(path, layout.image_patterns), _first(path, layout.label_patterns)
+        if image is not None and label is not None:
+            raise InputError(
+                f"in layout {layout.name}, {path} is an image by one pattern and a label by another;"
+                " make the patterns differ"
+            )
+        if image is not None:
+            images.append(Match(path, image))
+        if label is not None:
+            labels.append(Match(path, label))
+    return images, labels
+
+
+def check_selection(
+    select: Mapping[str, Sequence[str]], found: Sequence[Match], layout: Layout, need_label: bool
+) -> None:
+    """Refuse a choice that cannot be meant.
+
+    Raises:
+        InputError: `data.select` names a field that the layout does not have, or a value that no file has.
+    """
+    for name, wildcards in select.items():
+        if name not in layout.fields:
+            raise InputError(_unknown_field(name, layout))
+        if name not in layout.label_fields or need_label:
+            _check_values(name, wildcards, found)
+
+
+def selected(found: Sequence[Match], layout: Layout, select: Mapping[str, Sequence[str]]) -> list[Match]:
+    """The files whose fields have the values chosen by `data.select`, or else by the layout."""
+    chosen = {**layout.select, **select}
+    return [
+        match
+        for match in found
+        if all(matches_any(value, chosen[name]) for name, value in match.values.items() if name in chosen)
+    ]
+
+
+def join_scans(images: Sequence[Match], labels: Sequence[Match], layout: Layout, root: Path) -> list[Scan]:
+    """Images and labels whose fields agree, as scans sorted by id; a label without any image is a scan too.
+
+    Raises:
+        InputError: Two files claim the same place, or two scans have the same id.
+    """
+    scans: dict[Values, Scan] = {}
+    for match in images:
+        scan = _scan_of(match, layout, scans)
+        channel = layout.channel_of(match.values)
+        _put(scan.images, channel, match.path, f"{scan.id} has two images of {channel}", root)
+    for match in labels:
+        scan = _scan_of(match, layout, scans)
+        variant = _pick(match.values, layout.label_fields)
+        _put(scan.labels, variant, match.path, f"{scan.id} has two labels", root)
+    _check_ids(scans, layout)
+    return sorted(scans.values(), key=lambda scan: scan.id)
+
+
+def _first(path: Path, patterns: Sequence[Pattern]) -> dict[str, str] | None:
+    return next((values for pattern in patterns if (values := pattern.match(path.parts)) is not None), None)
+
+
+def _pick(values: Mapping[str, str], names: Sequence[str]) -> Values:
+    return tuple((name, values[name]) for name in FIELDS if name in names and name in values)
+
+
+def _scan_of(match: Match, layout: Layout, scans: dict[Values, Scan]) -> Scan:
+    key = _pick(match.values, [name for name in FIELDS if name not in ("channel", *layout.label_fields)])
+    if key not in scans:
+        scans[key] = Scan(layout.scan_id(match.values), layout.group_of(match.values))
+    return scans[key]
+
+
+def _put(places: dict[Place, Path], place: Place, path: Path, claim: str, root: Path) -> None:
+    """Store a file, unless another one is there already."""
+    other = places.setdefault(place, path)
+    if other == path:
+        return
+    first, second = relative(other, root), relative(path, root)
+    if first.parent == second.parent:
+        advice = "keep one of them"
+    else:
+        shared = Path(os.path.commonpath([first, second])).parts
+        folders = [str(root.joinpath(*file.parts[: len(shared) + 1])) for file in (first, second)]
+        advice = f"give the folder of one variant ({' or '.join(folders)}) as data.root or with --data"
+    raise InputError(f"{claim}: {first} and {second}; {advice}")
+
+
+def _check_ids(scans: Mapping[Values, Scan], layout: Layout) -> None:
+    by_id = defaultdict(list)
+    for key, scan in scans.items():
+        by_id[scan.id].append(", ".join(f"{name} {value}" for name, value in key))
+    for name, keys in sorted(by_id.items()):
+        if len(keys) > 1:
+            raise InputError(
+                f"layout {layout.name} gives the id {name} to several scans ({listing(keys)});"
+                f" its key case ('{layout.case}') has to name the fields that tell them apart"
+            )
+
+
+def _unknown_field(name: str, layout: Layout) -> str:
+    if name == "channel":
+        return "data.select cannot choose channels; name them in data.channels"
+    fields = list(layout.fields)
+    return (
+        f"data.select names the field {name}, which layout {layout.name} does not have"
+        f"{nearest(name, fields)} It has: {', '.join(fields)}"
+    )
+
+
+def _check_values(name: str, wildcards: Sequence[str], found: Sequence[Match]) -> None:
+    there = sorted({match.values[name] for match in found if name in match.values})
+    for wildcard in wildcards:
+        if not any(matches(value, wildcard) for value in there):
+            raise InputError(
+                f"data.select keeps {name} {wildcard}, but no file has it{nearest(wildcard, there)}"
+                f" There are: {listing(there, limit=10)}"
+            )

@@ -1,0 +1,80 @@
+"""The `msseg` command: its subcommands, and how errors end.
+
+Heavy libraries are imported inside the commands that need them, so that `msseg --help` answers at once.
+"""
+
+import sys
+import warnings
+
+import typer
+from typer.exceptions import TyperException
+
+from msseg.cli import demo, evaluate, predict, report, show, train
+from msseg.errors import InputError, PartialFailureError
+
+STOPPED = "stopped; what is finished stays, and --resume continues a run"
+EXIT_CRASH, EXIT_INPUT, EXIT_PARTIAL, EXIT_INTERRUPTED = 1, 2, 3, 130
+
+app = typer.Typer(
+    name="msseg",
+    help="Segment lesions in MRI volumes: train, predict, evaluate, report. `msseg demo` shows it all on built-in data.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # help in plain text: importing the Markdown renderer takes longer than all the rest
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Every command takes --debug, which shows the traceback of an error.",
+)
+app.command("demo")(demo.demo)
+app.command("run")(train.run)
+app.command("train")(train.train)
+app.command("predict")(predict.predict)
+app.command("evaluate")(evaluate.evaluate)
+app.command("report")(report.report)
+app.command("layouts")(show.layouts)
+app.command("networks")(show.networks)
+app.command("losses")(show.losses)
+app.command("schema")(show.schema)
+
+
+def main() -> None:
+    """Run the command line; every error ends in one clear message and an exit code that tells its kind."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    warnings.showwarning = _show_warning
+    try:
+        app(args=arguments, prog_name="msseg", standalone_mode=False)
+    except Exception as error:
+        if debug:
+            raise
+        sys.exit(_explain(error))
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        print(STOPPED, file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _explain(error: Exception) -> int:
+    if isinstance(error, typer.Abort):
+        print(STOPPED, file=sys.stderr)
+        return EXIT_INTERRUPTED
+    if isinstance(error, typer.Exit):
+        return error.exit_code
+    if isinstance(error, TyperException):
+        error.show()
+        return EXIT_INPUT
+    if isinstance(error, InputError):
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_INPUT
+    if isinstance(error, PartialFailureError):
+        print(f"some cases failed: {error}", file=sys.stderr)
+        return EXIT_PARTIAL
+    print(f"msseg crashed: {type(error).__name__}: {error} (--debug shows where; please report it)", file=sys.stderr)
+    return EXIT_CRASH
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    """Our own warnings in one line; those of libraries are for developers."""
+    if category is UserWarning and str(message).startswith("msseg: "):
+        print(f"warning: {str(message).removeprefix('msseg: ')}", file=sys.stderr)

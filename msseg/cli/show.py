@@ -1,0 +1,53 @@
+"""`msseg layouts`, `networks`, `losses` and `schema`: what there is."""
+
+
+def layouts() -> None:
+    """Named layouts: how the files of known data sets are recognised."""
+    from msseg.cases.layout import describe_layouts
+
+    for layout in describe_layouts():
+        print(f"{layout.name}: {layout.title}")
+        print(f"  channels: {', '.join(layout.channels)}")
+        for pattern in layout.images:
+            print(f"  images:   {pattern}")
+        for pattern in layout.labels:
+            print(f"  labels:   {pattern}")
+        print()
+
+
+def networks() -> None:
+    """Networks, their parameters with defaults, and their sizes for one input channel."""
+    from typing import get_args
+
+    from msseg.config.network import NetworkConfig
+    from msseg.networks.registry import build_network, parameter_count
+
+    for config in get_args(get_args(NetworkConfig)[0]):
+        print(f"{config().name}: {config.__doc__}")
+        print(f"  {parameter_count(build_network(config(), in_channels=1)):,} trained parameters with the defaults")
+        _print_fields(config)
+
+
+def losses() -> None:
+    """Losses and their parameters with defaults."""
+    from typing import get_args
+
+    from msseg.config.loss import LossConfig
+
+    for config in get_args(get_args(get_args(LossConfig)[0])[0]):
+        print(f"{config().name}: {config.__doc__}")
+        _print_fields(config)
+
+
+def schema() -> None:
+    """JSON Schema of an experiment file, for editors."""
+    from msseg.config.load import json_schema
+
+    print(json_schema())
+
+
+def _print_fields(config: type) -> None:
+    for name, field in config.model_fields.items():  # type: ignore[attr-defined]
+        if name != "name":
+            print(f"  {name}: {field.default}  ({field.description})")
+    print()

@@ -1,0 +1,118 @@
+"""Which files an experiment reads, how they are split, and how a volume is brought to the network's grid."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from msseg.config.section import Section
+
+
+def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"names {', '.join(repeated)} more than once")
+    return names
+
+
+def _joined_channels(entries: tuple[str, ...]) -> tuple[str, ...]:
+    for entry in entries:
+        parts = [part.strip() for part in entry.split("+")]
+        if not all(parts) or len(set(parts)) < len(parts):
+            raise ValueError(
+                f"has the entry '{entry}'; it has to be a channel, or different ones as FLAIR+T1"
+            )
+    return entries
+
+
+class DataConfig(Section):
+    """Where the cases are: a layout of folders, or a CSV table."""
+
+    layout: str | None = None
+    """Name of a layout (`msseg layouts` lists them) or path of a layout file of your own."""
+    root: str | None = None
+    """Folder that holds the data set; `--data` on the command line replaces it."""
+    table: str | None = None
+    """CSV table with the columns case, group, label and one per channel, instead of a layout; relative paths
+    in it start from `root`, or else from the table's own folder."""
+    channels: Annotated[tuple[str, ...], AfterValidator(_unique), AfterValidator(_joined_channels)] = ()
+    """Channels to use, by the layout's names; empty: all that the layout knows. `run` trains one model for
+    each entry; `FLAIR+T1` is one model that sees both."""
+    select: dict[str, tuple[str, ...]] = {}
+    """Keep only files whose named field (or rows whose column) has one of these values, e.g.
+    `rater: ["1", "2"]` or `patient: ["training*"]`; `*` matches anything."""
+
+    cache: str | None = None
+    """Folder for preprocessed volumes; null: `cache` in the run folder. Runs on the same data may share
+    one."""
+
+    @model_validator(mode="after")
+    def _one_door(self) -> Self:
+        if self.layout is not None and self.table is not None:
+            raise ValueError("give either layout or table, not both")
+        return self
+
+    def path(self) -> Path | None:
+        """The data set's folder, if one is set."""
+        return Path(self.root).expanduser() if self.root else None
+
+
+class SplitConfig(Section):
+    """Who trains, who validates, who is tested."""
+
+    group_by: Literal["patient", "scan"] = "patient"
+    """What is kept together on one side: the patient (right), or the single scan (as the paper did; patients
+    on both sides are named)."""
+    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    """Shares of the groups for train, validation and test; a share above 0 is at least one group where there
+    are enough."""
+    train: tuple[str, ...] | None = None
+    """Groups, scans or cases to train on, instead of fractions; `*` in a name matches anything."""
+    validation: tuple[str, ...] | None = None
+    """Groups, scans or cases to validate on; without any, all epochs are trained and the last state kept."""
+    test: tuple[str, ...] | None = None
+    """Groups, scans or cases to test on; what is in none of the lists is not used."""
+    folds: int | None = Field(default=None, ge=2)
+    """Cross-validation: the groups are dealt into this many folds; one is the test set, the next the
+    validation set (with two folds there is none)."""
+    fold: int = Field(default=0, ge=0)
+    """Which of the folds (from 0) is the test set."""
+    leak: Literal["error", "warn"] = "error"
+    """What happens when lists put one patient on both sides of the split; `group_by: scan` asks for that, and
+    warns."""
+    seed: int = 0
+    """Seed of the draw."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if min(self.fractions) < 0 or abs(sum(self.fractions) - 1) > 1e-6:
+            raise ValueError(
+                f"fractions have to be at least 0 and add up to 1, but are {list(self.fractions)}"
+            )
+        if self.fractions[0] == 0:
+            raise ValueError(
+                f"fractions are {list(self.fractions)}: the first is for training and has to be above 0"
+            )
+        lists = [name for name in ("train", "validation", "test") if getattr(self, name) is not None]
+        if lists and "train" not in lists:
+            raise ValueError(
+                f"{' and '.join(lists)} given without train: list the groups to train on as well"
+            )
+        if self.train == ():
+            raise ValueError("train is empty: list the groups to train on")
+        if lists and self.folds is not None:
+            raise ValueError("give either folds or lists of groups, not both")
+        if self.folds is not None and self.fold >= self.folds:
+            raise ValueError(f"fold {self.fold} does not exist among {self.folds} folds (they count from 0)")
+        return self
+
+
+class PreprocessingConfig(Section):
+    """What happens to a volume between file and network; stored with the model and repeated at prediction."""
+
+    orientation: Literal["RAS", "keep"] = "RAS"
+    """Axes are flipped and swapped to this orientation; `keep` leaves them as the file has them."""
+    crop: Literal["nonzero", "none"] = "nonzero"
+    """Crop to the bounding box of the non-zero voxels (of any channel)."""
+    normalise: Literal["z_score_nonzero", "z_score", "none"] = "z_score_nonzero"
+    """Mean 0 and standard deviation 1 per volume and channel, over the non-zero voxels or over all."""

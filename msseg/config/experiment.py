@@ -1,0 +1,44 @@
+"""One experiment: all sections of a YAML file together."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from msseg.config.data import DataConfig, PreprocessingConfig, SplitConfig
+from msseg.config.inference import EvaluationConfig, InferenceConfig
+from msseg.config.loss import BceDiceConfig, LossConfig
+from msseg.config.network import NetworkConfig, ResidualUNet3dConfig
+from msseg.config.patches import PAPER_ORDER, Augmentation, PatchesConfig
+from msseg.config.section import Section
+from msseg.config.training import OptimiserConfig, ScheduleConfig, TrainingConfig
+
+
+class ExperimentConfig(Section):
+    """Everything that explains a run. Every key has a default: the settings of Choi et al. 2021."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "experiment"
+    """Name of the experiment: letters, digits, dot, dash and underscore."""
+    task: Literal["lesions"] = "lesions"
+    """What is segmented."""
+    data: DataConfig = DataConfig()
+    split: SplitConfig = SplitConfig()
+    preprocessing: PreprocessingConfig = PreprocessingConfig()
+    patches: PatchesConfig = PatchesConfig()
+    augmentation: tuple[Augmentation, ...] = PAPER_ORDER
+    """Augmentations of training patches, in the order in which they are applied."""
+    network: NetworkConfig = ResidualUNet3dConfig()
+    loss: LossConfig = BceDiceConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    training: TrainingConfig = TrainingConfig()
+    inference: InferenceConfig = InferenceConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="after")
+    def _warmup_fits(self) -> Self:
+        if self.schedule.warmup_epochs >= self.training.epochs > 1:
+            raise ValueError(
+                f"schedule.warmup_epochs ({self.schedule.warmup_epochs}) has to be below training.epochs"
+                f" ({self.training.epochs})"
+            )
+        return self

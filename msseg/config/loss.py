@@ -1,0 +1,38 @@
+"""The loss functions' names and parameters."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from msseg.config.section import Section
+
+
+class BceConfig(Section):
+    """Binary cross entropy on logits."""
+
+    name: Literal["bce"] = "bce"
+
+
+class DiceConfig(Section):
+    """1 - (2 sum(y p) + s) / (sum y + sum p + s), summed over the whole batch."""
+
+    name: Literal["dice"] = "dice"
+    smoothing: float = Field(default=1.0, gt=0)
+    """The s of the formula."""
+
+
+class BceDiceConfig(Section):
+    """Sum of bce and dice."""
+
+    name: Literal["bce_dice"] = "bce_dice"
+    smoothing: float = Field(default=1.0, gt=0)
+    """The s of the Dice term."""
+
+
+def _by_name(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+LossConfig = Annotated[
+    Annotated[BceConfig | DiceConfig | BceDiceConfig, Field(discriminator="name")], BeforeValidator(_by_name)
+]

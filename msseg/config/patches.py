@@ -1,0 +1,137 @@
+"""What one training step eats: patches and their augmentation."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from msseg.config.section import Section
+
+
+
+def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] > limits[1]:
+        raise ValueError(f"runs from {limits[0]} to {limits[1]}: give the smaller value first")
+    return limits
+
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+AxisSize = Annotated[int, Field(ge=1)]
+
+
+class PatchesConfig(Section):
+    """Random patches drawn from the training volumes."""
+
+    size: tuple[AxisSize, AxisSize, AxisSize] = (144, 144, 144)
+    """Voxels along each axis; volumes smaller than this are padded. A 2D network has 1 on the last axis."""
+    per_volume: int = Field(default=10, ge=1)
+    """Patches drawn from each training volume in an epoch, each augmented anew."""
+    lesion_share: Probability = 1.0
+    """Share of patches that are made to contain lesion; the others are drawn uniformly over the volume."""
+    batch_size: int = Field(default=1, ge=1)
+    """Patches in one training step."""
+
+
+class _Augmentation(Section):
+    probability: Probability = 0.5
+    """Chance that a patch gets this augmentation."""
+
+
+class Motion(_Augmentation):
+    """Artefacts of head movement: the k-space of several rigidly moved images is mixed."""
+
+    name: Literal["motion"] = "motion"
+    degrees: Range = (-10, 10)
+    """Rotation angles (degrees)."""
+    translation: Range = (-10, 10)
+    """Shifts (mm)."""
+    movements: int = Field(default=2, ge=1)
+    """Number of movements during the scan."""
+
+
+class BiasField(_Augmentation):
+    """Smooth multiplicative intensity inhomogeneity: the exponential of a polynomial."""
+
+    name: Literal["bias_field"] = "bias_field"
+    coefficients: Range = (-0.5, 0.5)
+    """Range of the polynomial's coefficients."""
+    order: int = Field(default=3, ge=0)
+    """Order of the polynomial."""
+
+
+class Noise(_Augmentation):
+    """Additive Gaussian noise."""
+
+    name: Literal["noise"] = "noise"
+    mean: Range = (0, 0)
+    """Range of the mean, in units of the normalised image."""
+    std: Range = (0, 0.25)
+    """Range of the standard deviation, in units of the normalised image."""
+
+
+class Gamma(_Augmentation):
+    """Contrast change: intensities, scaled to 0..1, to the power of exp(log_gamma)."""
+
+    name: Literal["gamma"] = "gamma"
+    log_gamma: Range = (-0.3, 0.3)
+    """Range of the exponent's logarithm; 0 changes nothing."""
+
+
+class Contrast(_Augmentation):
+    """Linear change of brightness and contrast of the normalised image: image * scale + shift."""
+
+    name: Literal["contrast"] = "contrast"
+    scale: Range = (0.75, 1.25)
+    """Range of the factor."""
+    shift: Range = (-0.25, 0.25)
+    """Range of the offset, in units of the normalised image."""
+
+
+class Blur(_Augmentation):
+    """Gaussian blur."""
+
+    name: Literal["blur"] = "blur"
+    std: Range = (0, 1)
+    """Range of the kernel's standard deviation (mm)."""
+
+
+class Flip(_Augmentation):
+    """Mirror along axes, each with its own chance."""
+
+    name: Literal["flip"] = "flip"
+    axes: tuple[Annotated[int, Field(ge=0, le=2)], ...] = (0, 1, 2)
+    """Axes that may be mirrored; in RAS orientation 0 is left-right."""
+    per_axis: Probability = 0.5
+    """Chance that one of these axes is mirrored."""
+
+
+class Affine(_Augmentation):
+    """Random scaling, rotation and translation."""
+
+    name: Literal["affine"] = "affine"
+    scales: Range = (0.9, 1.1)
+    """Range of the scaling factor of each axis."""
+    degrees: Range = (-10, 10)
+    """Range of the rotation about each axis (degrees)."""
+    translation: Range = (0, 0)
+    """Range of the shift along each axis (mm)."""
+
+
+class Elastic(_Augmentation):
+    """Smooth random deformation: cubic B-splines on a coarse grid of control points."""
+
+    name: Literal["elastic"] = "elastic"
+    control_points: int = Field(default=7, ge=5)
+    """Control points along each axis."""
+    max_displacement: float = Field(default=7.5, ge=0)
+    """Largest displacement of a control point (mm)."""
+    locked_borders: Literal[0, 1, 2] = 2
+    """How many outer layers of control points stay fixed."""
+
+
+Augmentation = Annotated[
+    Motion | BiasField | Noise | Gamma | Contrast | Blur | Flip | Affine | Elastic, Field(discriminator="name")
+]
+
+PAPER_ORDER: tuple[Augmentation, ...] = (Motion(), BiasField(), Noise(), Flip(), Affine(), Elastic())
+"""Intensity first, then space (Choi et al. 2021, section 3.5 and figure 1)."""

@@ -1,0 +1,56 @@
+"""How a network is trained: optimiser, schedule, length, precision."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from msseg.config.section import Section
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class OptimiserConfig(Section):
+    """The gradient method."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    """`adam`, `adamw` (decoupled weight decay) or `sgd` (with Nesterov momentum 0.99)."""
+    learning_rate: Positive = 1e-4
+    """Step size at the start."""
+    weight_decay: float = Field(default=1e-10, ge=0)
+    """L2 penalty on the weights."""
+
+
+class ScheduleConfig(Section):
+    """How the learning rate changes over the epochs."""
+
+    name: Literal["constant", "cosine", "polynomial"] = "constant"
+    """`constant`, `cosine` (to 0) or `polynomial` (power 0.9, to 0)."""
+    warmup_epochs: int = Field(default=0, ge=0)
+    """Epochs over which the rate rises linearly from a tenth."""
+
+
+class TrainingConfig(Section):
+    """Length, validation, precision and seed of a training."""
+
+    epochs: int = Field(default=100, ge=1)
+    """Most epochs to train; an epoch is `patches.per_volume` patches from every training volume."""
+    validate_every: int = Field(default=1, ge=1)
+    """Epochs between validations (sliding windows over whole validation volumes)."""
+    patience: int | None = Field(default=5, ge=1)
+    """Stop after this many validations without improvement; null: never."""
+    select: Literal["val_loss", "val_dsc"] = "val_loss"
+    """What improvement is measured by; the best state by this is the model that is kept."""
+    gradient_clip: Positive | None = None
+    """Largest norm of the gradient; null: not clipped."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Arithmetic of forward and backward passes; `auto`: bf16 where the device computes it fast, else fp32."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train."""
+    devices: int = Field(default=1, ge=1)
+    """Number of GPUs (distributed data parallel)."""
+    workers: int = Field(default=1, ge=0)
+    """Processes that prepare patches; 0: in the training process."""
+    threads: int | None = Field(default=None, ge=1)
+    """CPU threads of the training process; null: PyTorch's choice."""
+    seed: int = 0
+    """Seed of weights, patches and augmentation."""

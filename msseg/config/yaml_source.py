@@ -1,0 +1,87 @@
+"""Reading YAML so that every value can be traced to its line."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from msseg.errors import InputError
+
+Place = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 as PyYAML reads it, except that 1e-4 is a number and only true and false are truth values."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in {"tag:yaml.org,2002:float", "tag:yaml.org,2002:bool"}]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"),
+    list("-+0123456789."),
+)
+
+
+def parse_value(text: str) -> Any:
+    """A single YAML value, as in `key=value` on the command line."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise InputError(f"'{text}' is not a YAML value; quote it if it is meant as text") from error
+
+
+def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
+    """Read a YAML file that holds a mapping.
+
+    Returns:
+        The content, and for the place of every key and list item the line (from 1) at which it stands.
+
+    Raises:
+        InputError: The file is missing, not YAML, not a mapping, or names a key twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError(f"the file {path} does not exist") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as text: {error}") from error
+    try:
+        loader = _Loader(text)
+        root = loader.get_single_node()
+        if root is None:
+            return {}, {}
+        lines = _lines(root, path)
+        content = loader.construct_document(root)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise InputError(f"{path}, line {line}: not valid YAML ({error.problem})") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(f"{path} is not valid YAML ({str(error).splitlines()[0]})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds a {type(content).__name__}; keys and values are needed (key: value)")
+    return content, lines
+
+
+def _lines(node: yaml.Node, path: Path, place: Place = ()) -> dict[Place, int]:
+    """Lines of all keys and items below a node; a key given twice is refused, since YAML would keep the last silently."""
+    lines: dict[Place, int] = {}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*place, str(key.value))
+            if here in lines:
+                raise InputError(
+                    f"{path}, line {key.start_mark.line + 1}: {'.'.join(map(str, here))} is given twice"
+                    f" (first in line {lines[here]})"
+                )
+            lines[here] = key.start_mark.line + 1
+            lines |= _lines(value, path, here)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            lines[(*place, index)] = item.start_mark.line + 1
+            lines |= _lines(item, path, (*place, index))
+    return lines

@@ -1,0 +1,134 @@
+"""What a file's name and folders say about the case it belongs to.
+
+`patient07_FLAIR_mask.nii.gz`, `patient07_consensus_gt.nii` and `patient07/GOLD_STANDARD.nii.gz` all mean
+patient07: the first after taking off what msseg appends and the channel, the second what marks a truth, the
+third by its folder.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from msseg.volumes.files import volume_stem
+
+_ROLE = (
+    r"masks?\d*|labels?|lesions?|consensus|gt|gold[_-]?standard|ground[_-]?truth|truth|seg|segmentations?"
+    r"|manual|manual[_-]?segmentations?|rater[_-]?\d+|pred|predictions?|prob|probability|probabilities"
+)
+_CHANNEL = r"flair|mprage|t1(?:w|ks|wks|post|ce|gd|c)?|t2w?|pdw?|dp|dir|gado"
+_PROCESSING = r"pp|preprocessed|n4|brain|stripped|registered|coregistered"
+_STORAGE = (
+    r"images?|anat|raw|orig|data|derivatives|outputs?|results"
+    r"|train|training|validation|val|test|models?|runs?"
+)
+
+_EDGE = r"[_\-. /]+"
+_OWN_SUFFIX = re.compile(r"_(?:mask|probability)$", re.IGNORECASE)
+_ROLE_AT_END = re.compile(rf"(?:{_EDGE}(?:{_ROLE}))+$", re.IGNORECASE)
+_ROLE_AT_START = re.compile(rf"^(?:(?:{_ROLE}){_EDGE})+", re.IGNORECASE)
+_CHANNEL_AT_END = re.compile(
+    rf"{_EDGE}(?:{_CHANNEL})(?:\+(?:{_CHANNEL}))*(?:{_EDGE}(?:{_PROCESSING}))*$", re.IGNORECASE
+)
+_WITHOUT_MEANING = re.compile(rf"(?:{_ROLE}|{_CHANNEL}|{_PROCESSING}|{_STORAGE})", re.IGNORECASE)
+
+_WORD_OF_TRUTH = re.compile(rf"(?:^|{_EDGE})(?:{_ROLE})(?=$|{_EDGE})", re.IGNORECASE)
+_BRAIN_MASK = re.compile(r"brain[_-]?mask", re.IGNORECASE)
+_PROBABILITY = re.compile(rf"(?:^|{_EDGE})prob(?:ability|abilities)?$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file that may be one half of a pair, below the folder that was given."""
+
+    path: Path
+    root: Path
+    chosen: bool = False
+    """Whether the file itself was given: then its folder's own name counts as well."""
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its ending."""
+        return volume_stem(self.path)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Names of the folders between root and file, outermost first."""
+        return self.path.relative_to(self.root).parts[:-1]
+
+    @property
+    def relative_stem(self) -> str:
+        """Folders and stem, separated by slashes."""
+        return "/".join((*self.folders, self.stem))
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether it, or a folder above it, is hidden (as the ._ files that some systems leave behind)."""
+        return any(part.startswith(".") for part in (*self.folders, self.path.name))
+
+    @property
+    def is_probability(self) -> bool:
+        """Whether its name says that it holds probabilities."""
+        return _PROBABILITY.search(self.stem) is not None
+
+    @property
+    def is_named_truth(self) -> bool:
+        """Whether its name, or a folder's, says that it is a segmentation (and not of the brain)."""
+        is_segmentation = _WORD_OF_TRUTH.search(self.relative_stem) is not None
+        return is_segmentation and not self.is_probability and _BRAIN_MASK.search(self.stem) is None
+
+
+def without_role(name: str) -> str:
+    """Take words that only say 'segmentation' off both ends: 'patient07_lesion_mask' -> 'patient07'."""
+    return _ROLE_AT_START.sub("", _ROLE_AT_END.sub("", name))
+
+
+def without_channel(name: str) -> str:
+    """Take the role words and one channel with its processing off: 'p01_flair_pp_mask' -> 'p01'."""
+    return _CHANNEL_AT_END.sub("", without_role(name))
+
+
+def comparable(name: str) -> str:
+    """Lower case, runs of separators an underscore, 'mask2' is rater 2's: 'P-01/mask2' and 'p_01_rater2' agree."""
+    plain = re.sub(r"[\W_]+", "_", name.casefold()).strip("_")
+    return re.sub(r"(?<![^_])mask(\d+)(?![^_])", r"rater\1", plain)
+
+
+def _telling_folders(candidate: Candidate, with_root: bool) -> list[str]:
+    names = (candidate.root.resolve().name, *candidate.folders) if with_root else candidate.folders
+    return [name for name in names if not _WITHOUT_MEANING.fullmatch(name)]
+
+
+Naming = Callable[[Candidate], str]
+"""A way to read a case's name from a file; empty where this way gives none."""
+
+
+def _nearest_folder(with_root: bool) -> Naming:
+    # A chosen file's root is the folder it lies in: without its name nothing would be left to read.
+    return lambda candidate: (_telling_folders(candidate, with_root or candidate.chosen) or [""])[-1]
+
+
+def _all_folders(candidate: Candidate) -> str:
+    return "/".join(_telling_folders(candidate, with_root=False))
+
+
+PREDICTION_NAMINGS: tuple[Naming, ...] = (
+    lambda candidate: candidate.stem,
+    lambda candidate: _OWN_SUFFIX.sub("", candidate.stem),
+    lambda candidate: without_role(candidate.stem),
+    lambda candidate: without_channel(candidate.stem),
+    lambda candidate: without_role(candidate.relative_stem),
+    lambda candidate: without_channel(candidate.relative_stem),
+    _nearest_folder(with_root=False),
+    _all_folders,
+)
+"""From the strictest to the loosest."""
+
+TRUTH_NAMINGS: tuple[Naming, ...] = (
+    lambda candidate: candidate.stem,
+    lambda candidate: without_role(candidate.stem),
+    lambda candidate: without_role(candidate.relative_stem),
+    _nearest_folder(with_root=True),
+    _all_folders,
+)
+"""A truth's channel is never taken off: 'P1_T1_mask' and 'P1_T2_mask' may be two time points of a patient."""

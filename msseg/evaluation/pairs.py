@@ -1,0 +1,117 @@
+"""Which prediction is judged against which truth: by names of files, names of folders, or a table."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from msseg.errors import InputError
+from msseg.evaluation.matching import match
+from msseg.evaluation.names import Candidate, without_role
+from msseg.volumes.files import NIFTI_SUFFIXES, volume_stem, volume_suffix
+
+TABLE_COLUMNS = ("case", "prediction", "truth")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One prediction and its truth.
+
+    Attributes:
+        case: Name of the case, unique in its evaluation.
+        prediction: Mask, or probabilities.
+        truth: Mask.
+        group: The patient, where known.
+    """
+
+    case: str
+    prediction: Path
+    truth: Path
+    group: str = ""
+
+
+def pair_files(
+    prediction: Path | None, truth: Path | None, table: Path | None = None, partial: bool = False
+) -> list[Pair]:
+    """Pair predictions with truths.
+
+    Two files are a pair whatever their names. In folders, which are searched with all folders in them, files
+    belong together by what their names or folders' names say about the case: the strictest reading of the
+    names under which each prediction has exactly one truth of its own decides. Probabilities are left out
+    where there are masks; among the truths, files whose names say mask, label, lesion, gold standard or the
+    like are preferred.
+
+    Args:
+        prediction: A file or a folder; with a table, the folder its predictions are relative to.
+        truth: A file or a folder; with a table, the folder its truths are relative to.
+        table: CSV file with the columns case, prediction, truth and perhaps group, one line per pair; paths
+            are relative to the table's folder unless another is given.
+        partial: Whether truths without a prediction are left out; otherwise they are refused, as a cohort
+            without its failed cases looks better than it is. Where one file is given, only its partner is
+            looked for.
+
+    Returns:
+        The pairs, sorted by case; in the table's order with a table.
+
+    Raises:
+        InputError: Something is missing, without partner, or ambiguous; the message names it.
+    """
+    if table is not None:
+        return _read_table(table, prediction or table.parent, truth or table.parent)
+    if prediction is None or truth is None:
+        raise InputError("a prediction and a truth are needed to evaluate, or a table of both")
+    for path in (prediction, truth):
+        if not path.exists():
+            raise InputError(f"{path} does not exist")
+    if prediction.is_file() and truth.is_file():
+        stem = volume_stem(prediction)
+        return [Pair(without_role(stem) or stem, prediction, truth)]
+    matches = match(_predictions(prediction), _truths(truth), partial)
+    return sorted((Pair(case, *paths) for case, paths in matches.items()), key=lambda pair: pair.case)
+
+
+def _read_table(table: Path, predictions: Path, truths: Path) -> list[Pair]:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            columns, rows = reader.fieldnames or [], list(reader)
+    except OSError as error:
+        raise InputError(f"the table {table} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"the table {table} is not a CSV file in UTF-8 ({error})") from error
+    absent = [column for column in TABLE_COLUMNS if column not in columns]
+    if absent or not rows:
+        lacks = f"the column {absent[0]}" if absent else "lines below its header"
+        raise InputError(
+            f"the table {table} lacks {lacks}; give it the columns {', '.join(TABLE_COLUMNS)}, separated by"
+            " commas, and a line per pair"
+        )
+    pairs = []
+    for row in rows:
+        case, left, right = ((row[column] or "").strip() for column in TABLE_COLUMNS)
+        if not (case and left and right):
+            raise InputError(
+                f"the table {table} has an empty field in the line of {case or left or right or 'no case'}"
+            )
+        pairs.append(Pair(case, predictions / left, truths / right, (row.get("group") or "").strip()))
+    return pairs
+
+
+def _predictions(path: Path) -> list[Candidate]:
+    found = _candidates(path)
+    return [candidate for candidate in found if not candidate.is_probability] or found
+
+
+def _truths(path: Path) -> list[Candidate]:
+    found = _candidates(path)
+    return [candidate for candidate in found if candidate.is_named_truth] or found
+
+
+def _candidates(path: Path) -> list[Candidate]:
+    if path.is_file():
+        return [Candidate(path, path.parent, chosen=True)]
+    files = [file for file in sorted(path.rglob("*")) if volume_suffix(file) and file.is_file()]
+    found = [candidate for candidate in (Candidate(file, path) for file in files) if not candidate.is_hidden]
+    if not found:
+        endings = " or ".join(NIFTI_SUFFIXES)
+        raise InputError(f"the folder {path} holds no volume ({endings}), nor do the folders in it")
+    return found

@@ -1,0 +1,121 @@
+"""Many cases with one model: the next is read while one is computed; a bad one does not stop the others."""
+
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+from msseg.errors import InputError
+from msseg.inference.inputs import OUTPUT_ENDINGS, Input
+from msseg.inference.predictor import Predictor, PreparedCase
+
+MASK_ENDING, PROBABILITY_ENDING = OUTPUT_ENDINGS
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What became of one case.
+
+    Attributes:
+        input: The case.
+        outputs: The files that were written.
+        seconds: From the end of the case before it to the end of this one.
+        error: Why it failed (an `InputError` where its files are at fault), or None.
+    """
+
+    input: Input
+    outputs: tuple[Path, ...]
+    seconds: float
+    error: Exception | None = None
+
+
+def predict_batch(
+    predictor: Predictor,
+    inputs: Sequence[Input],
+    out: Path | str,
+    *,
+    probability: bool = False,
+    threshold: float | None = None,
+) -> Iterator[BatchResult]:
+    """Predict cases one after the other; what can be refused beforehand is refused before computing.
+
+    Args:
+        predictor: The model.
+        inputs: The cases.
+        out: Folder for `X_mask.nii.gz` (and `X_probability.nii.gz`); made if it is not there.
+        probability: Write the probability as well.
+        threshold: Instead of the model's own.
+
+    Returns:
+        The results in the order of `inputs`, each as soon as its files are written.
+
+    Raises:
+        InputError: The folder cannot be written to, an output would replace an input, or the threshold is
+            impossible.
+    """
+    out = Path(out)
+    endings = OUTPUT_ENDINGS if probability else (MASK_ENDING,)
+    threshold = predictor.threshold(threshold)
+    _refuse_replacing(inputs, out, endings)
+    _require_writable(out)
+    return _predict_each(predictor, inputs, out, endings, threshold)
+
+
+def _predict_each(
+    predictor: Predictor, inputs: Sequence[Input], out: Path, endings: Sequence[str], threshold: float
+) -> Iterator[BatchResult]:
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        submitted = (reader.submit(predictor.prepare, item.images) for item in inputs)
+        coming = next(submitted, None)
+        for item in inputs:
+            assert coming is not None
+            current, start = coming, time.perf_counter()
+            wait([current])
+            coming = next(submitted, None)  # is read from now on, while the current case is computed
+            outputs: tuple[Path, ...] = ()
+            error = None
+            try:
+                outputs = _predict_one(predictor, current, item, out, endings, threshold)
+            except Exception as problem:  # also a fault of ours should not cost a night's batch
+                error = problem
+            yield BatchResult(item, outputs, time.perf_counter() - start, error)
+
+
+def _predict_one(
+    predictor: Predictor,
+    reading: Future[PreparedCase],
+    item: Input,
+    out: Path,
+    endings: Sequence[str],
+    threshold: float,
+) -> tuple[Path, ...]:
+    prediction = predictor.predict_prepared(reading.result(), threshold)
+    outputs = tuple(item.output(out, ending) for ending in endings)
+    for path, ending in zip(outputs, endings, strict=True):
+        if ending == MASK_ENDING:
+            prediction.save(path)
+        else:
+            prediction.save_probability(path)
+    return outputs
+
+
+def _refuse_replacing(inputs: Sequence[Input], out: Path, endings: Sequence[str]) -> None:
+    images = {path.resolve() for item in inputs for path in item.images.values()}
+    for item in inputs:
+        for path in (item.output(out, ending) for ending in endings):
+            if path.resolve() in images:
+                raise InputError(f"the output {path} would replace an input: choose another output folder")
+
+
+def _require_writable(folder: Path) -> None:
+    trial = folder / f".{secrets.token_hex(4)}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise InputError(
+            f"the output folder {folder} cannot be written to: {error.strerror or error}"
+        ) from error

@@ -1,0 +1,187 @@
+"""Which cases a list of files, folders and `CHANNEL=path` pairs names, and what their outputs are called."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from msseg.errors import InputError
+from msseg.volumes.files import volume_stem, volume_suffix
+
+OUTPUT_ENDINGS = ("_mask", "_probability")
+"""What outputs are called; such files in a folder are not taken for inputs."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One case to predict.
+
+    Attributes:
+        name: What its outputs are named after.
+        images: Its files by channel.
+    """
+
+    name: str
+    images: Mapping[str, Path]
+
+    def output(self, folder: Path, ending: str) -> Path:
+        """Path of an output, with the first image's suffix: `X.nii` -> `folder/X_mask.nii`."""
+        return folder / f"{self.name}{ending}{volume_suffix(_first(self)) or '.nii.gz'}"
+
+
+def inputs_from_arguments(arguments: Sequence[str | Path], channels: Sequence[str]) -> list[Input]:
+    """Cases that files, folders or `CHANNEL=path` pairs name.
+
+    Args:
+        arguments: NIfTI files and folders of them for a model of one channel; or one `CHANNEL=path` pair for
+            each channel: files of one case, or folders whose files pair up by name (the channel in it aside).
+            Of a folder in which file names hold the channel, only these files are taken.
+        channels: The channels that the model needs, in its order.
+
+    Raises:
+        InputError: A channel is unknown, missing or given twice, a folder holds nothing, or no files pair up.
+    """
+    pairs = [_as_pair(argument) for argument in arguments]
+    if any(pairs):
+        lone = [str(argument) for argument, pair in zip(arguments, pairs, strict=True) if pair is None]
+        if lone:
+            raise InputError(
+                f"{lone[0]} was given without a channel beside CHANNEL=path pairs: name its channel"
+            )
+        return _paired([pair for pair in pairs if pair is not None], channels)
+    if not arguments:
+        raise InputError("no input was given: name a NIfTI file, a folder of them, or CHANNEL=path pairs")
+    if len(channels) > 1:
+        raise InputError(
+            f"the model needs the channels {', '.join(channels)}: give one file or folder for each,"
+            f" {' '.join(f'{channel}=PATH' for channel in channels)}"
+        )
+    files = [file for argument in arguments for file in _files(Path(argument))]
+    unique = {file.resolve(): file for file in files}
+    return with_distinct_names([Input(volume_stem(file), {channels[0]: file}) for file in unique.values()])
+
+
+def inputs_from_cases(
+    cases: Iterable[tuple[str, Mapping[str, Path]]], channels: Sequence[str]
+) -> list[Input]:
+    """Cases of a data set (name and files by channel); channels that the model does not need are left aside.
+
+    A case without all channels is kept: it fails by itself, and the others go on.
+
+    Raises:
+        InputError: There is no case, or none that has all channels.
+    """
+    listed = list(cases)
+    if not listed:
+        raise InputError("the data set holds no case to predict")
+    inputs = [
+        Input(name, {channel: images[channel] for channel in channels if channel in images})
+        for name, images in listed
+    ]
+    if all(len(item.images) < len(channels) for item in inputs):
+        there = sorted({channel for _, images in listed for channel in images})
+        raise InputError(
+            f"the model needs the channels {', '.join(channels)}, which no case has;"
+            f" there are {', '.join(there)}"
+        )
+    return with_distinct_names(inputs)
+
+
+def with_distinct_names(inputs: Sequence[Input]) -> list[Input]:
+    """Inputs whose names occur more than once are named after their folder as well: `a/X`, `b/X` -> a_X, b_X.
+
+    Raises:
+        InputError: Names are still the same.
+    """
+    counts = Counter(item.name.casefold() for item in inputs)
+    named = [_named_after_folder(item) if counts[item.name.casefold()] > 1 else item for item in inputs]
+    seen: dict[str, Input] = {}
+    for item in named:
+        other = seen.setdefault(item.name.casefold(), item)
+        if other is not item:
+            raise InputError(
+                f"the outputs of {_first(other)} and {_first(item)} would have the same name, {item.name}:"
+                " predict them into different folders"
+            )
+    return named
+
+
+def _named_after_folder(item: Input) -> Input:
+    return Input(f"{_first(item).resolve().parent.name}_{item.name}", item.images)
+
+
+def _first(item: Input) -> Path:
+    return next(iter(item.images.values()), Path(item.name))
+
+
+def _as_pair(argument: str | Path) -> tuple[str, Path] | None:
+    match = re.fullmatch(r"([^=/\\]+)=(.+)", str(argument))
+    return None if match is None or Path(argument).exists() else (match[1], Path(match[2]))
+
+
+def _files(path: Path) -> list[Path]:
+    """The file itself, or the NIfTI files of a folder that are not outputs."""
+    if not path.is_dir():
+        return [path]
+    there = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    images = [file for file in there if volume_suffix(file)]
+    inputs = [file for file in images if not volume_stem(file).endswith(OUTPUT_ENDINGS)]
+    if not inputs:
+        endings = Counter(file.suffix or "no ending" for file in there if file not in images)
+        found = [f"{count} files with {ending}" for ending, count in endings.most_common(3)]
+        found += [f"{len(images)} masks or probabilities (X_mask, X_probability)"] if images else []
+        raise InputError(
+            f"the folder {path} holds no image to predict (.nii or .nii.gz): it holds"
+            f" {', '.join(found) or 'no files'}"
+        )
+    return inputs
+
+
+def _paired(pairs: list[tuple[str, Path]], channels: Sequence[str]) -> list[Input]:
+    paths = dict(pairs)
+    repeated = [channel for channel, count in Counter(channel for channel, _ in pairs).items() if count > 1]
+    unknown = [channel for channel in paths if channel not in channels]
+    missing = [channel for channel in channels if channel not in paths]
+    if unknown:
+        raise InputError(
+            f"the model does not know the channel {', '.join(unknown)}; it knows {', '.join(channels)}"
+        )
+    if repeated:
+        raise InputError(f"the channel {repeated[0]} is given twice: predict one case (or folder) at a time")
+    if missing:
+        raise InputError(f"the model needs the channel {', '.join(missing)} as well: add {missing[0]}=PATH")
+    folders = [channel for channel in channels if paths[channel].is_dir()]
+    if not folders:
+        return [Input(volume_stem(paths[channels[0]]), {channel: paths[channel] for channel in channels})]
+    if len(folders) < len(channels):
+        raise InputError(
+            "some channels are given as folders and others as files: give all as folders or all as files"
+        )
+    return _paired_folders({channel: paths[channel] for channel in channels})
+
+
+def _paired_folders(folders: Mapping[str, Path]) -> list[Input]:
+    files = {channel: _by_key(_files(folder), channel) for channel, folder in folders.items()}
+    keys = sorted(set().union(*files.values()))
+    if not any(all(key in of for of in files.values()) for key in keys):
+        raise InputError(
+            f"the files in {' and '.join(map(str, folders.values()))} cannot be paired:"
+            " apart from the channel, their names have to be equal"
+        )
+    cases = [{channel: of[key] for channel, of in files.items() if key in of} for key in keys]
+    return inputs_from_cases(
+        [(volume_stem(next(iter(case.values()))), case) for case in cases], tuple(folders)
+    )
+
+
+def _by_key(files: list[Path], channel: str) -> dict[str, Path]:
+    """Files by their stem without the channel, in which patient19_FLAIR and patient19_T1 are the same."""
+    pattern = re.compile(rf"(^|[_.-]){re.escape(channel)}(?![a-z0-9])", re.IGNORECASE)
+    named = [file for file in files if pattern.search(volume_stem(file))]
+    found: dict[str, Path] = {}
+    for file in named or files:
+        other = found.setdefault(pattern.sub("", volume_stem(file), count=1), file)
+        if other is not file:
+            raise InputError(f"{other} and {file} are both {channel} of one case by their names: remove one")
+    return found

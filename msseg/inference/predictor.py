@@ -1,0 +1,217 @@
+"""From a model folder and image files to a prediction on the images' own grid."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import torch
+from torch import nn
+
+from msseg.config.inference import InferenceConfig
+from msseg.errors import InputError
+from msseg.inference.device import choose_device, choose_precision, place_network
+from msseg.inference.prediction import Prediction
+from msseg.inference.windows import predict_windows, window_size
+from msseg.model import ModelSettings, find_models, load_network, read_settings
+from msseg.volumes.files import read_volume
+from msseg.volumes.preprocessing import Prepared, prepare
+
+Images = Path | str | Mapping[str, Path | str]
+"""The files of one case: by channel, or the one file of a model of one channel."""
+
+SLICES_AT_ONCE = 8
+"""Windows in a batch when they are single slices; volumes go one by one, which needs the least memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedCase:
+    """A case on the network's grid, and what its files need on the way back."""
+
+    prepared: Prepared
+    affine: np.ndarray
+    header: nib.Nifti1Header
+
+
+class Predictor:
+    """One model, or several whose probabilities are averaged (the folds of a cross-validation).
+
+    Attributes:
+        channels: The channels that every case needs, in the network's order.
+        device: Where networks are computed.
+        dtype: The arithmetic in which they are computed.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[tuple[nn.Module, ModelSettings]],
+        device: torch.device,
+        dtype: torch.dtype,
+        inference: InferenceConfig | None = None,
+    ) -> None:
+        """Take networks in evaluation mode with their settings, which agree in channels and preprocessing.
+
+        Args:
+            models: At least one network with its settings.
+            device: Where to compute.
+            dtype: Arithmetic of the networks.
+            inference: Windows and threshold instead of those that each model brings.
+        """
+        self.device, self.dtype = device, dtype
+        self._models = [(place_network(network, device), settings) for network, settings in models]
+        self._inference = inference
+        self._preprocessing = models[0][1].preprocessing
+        self.channels = models[0][1].channels
+
+    def predict(self, images: Images, threshold: float | None = None) -> Prediction:
+        """Predict one case.
+
+        Args:
+            images: NIfTI file, or files by channel: `{"FLAIR": path, "T1": path}`.
+            threshold: A voxel is lesion where its probability is above this; None: the model's own.
+
+        Raises:
+            InputError: A channel is unknown or missing, a file cannot be used, or grids differ.
+        """
+        threshold = self.threshold(threshold)
+        return self.predict_prepared(self.prepare(images), threshold)
+
+    def prepare(self, images: Images) -> PreparedCase:
+        """Read a case and bring it to the network's grid, without computing anything on the device.
+
+        Raises:
+            InputError: As `predict`.
+        """
+        paths = self._paths(images)
+        volumes = [read_volume(paths[channel]) for channel in self.channels]
+        first = volumes[0]
+        return PreparedCase(prepare(volumes, self._preprocessing), first.affine, first.header)
+
+    def predict_prepared(self, case: PreparedCase, threshold: float | None = None) -> Prediction:
+        """Predict a case that `prepare` gave.
+
+        Raises:
+            InputError: The network's output is not finite, or the threshold impossible.
+        """
+        threshold = self.threshold(threshold)
+        probability = case.prepared.grid.to_source(self._probability(case.prepared.data))
+        return Prediction(probability > threshold, probability, case.affine, case.header)
+
+    def threshold(self, given: float | None = None) -> float:
+        """The threshold that holds: the given one, or the models'.
+
+        Raises:
+            InputError: It is outside 0 to 1, or none is given and the models differ.
+        """
+        own = {(self._inference or settings.inference).threshold for _, settings in self._models}
+        if given is None and len(own) > 1:
+            values = ", ".join(f"{value:g}" for value in sorted(own))
+            raise InputError(f"the models have different thresholds ({values}): give one")
+        threshold = own.pop() if given is None else given
+        if not 0 <= threshold <= 1:
+            raise InputError(f"the threshold is a probability and lies between 0 and 1, but is {threshold:g}")
+        return threshold
+
+    def _probability(self, data: np.ndarray) -> np.ndarray:
+        """Mean probability of all models, (C, X, Y, Z) -> (X, Y, Z) float32, on the network's grid."""
+        volume = torch.from_numpy(data)
+        mean = torch.zeros(data.shape[1:])
+        for network, settings in self._models:
+            chosen = self._inference or settings.inference
+            size = window_size(data.shape[1:], settings.patch_size, chosen.window)
+            mean += predict_windows(
+                network,
+                volume,
+                size,
+                chosen.overlap,
+                chosen.blending,
+                batch=SLICES_AT_ONCE if 1 in size else 1,
+                mirror=chosen.mirror,
+                device=self.device,
+                dtype=self.dtype,
+            ).cpu()
+        if not mean.isfinite().all():
+            dtype = str(self.dtype).removeprefix("torch.")
+            raise InputError(
+                f"the network's output is not finite in {dtype}: try the precision fp32;"
+                " if it stays so, the weights are unusable"
+            )
+        return mean.div_(len(self._models)).numpy()
+
+    def _paths(self, images: Images) -> dict[str, Path]:
+        known = ", ".join(self.channels)
+        if not isinstance(images, Mapping):
+            if len(self.channels) > 1:
+                raise InputError(
+                    f"{images} was given without a channel, but the model needs {known}: give one file for"
+                    f" each, {' '.join(f'{channel}=FILE' for channel in self.channels)}"
+                )
+            return {self.channels[0]: Path(images)}
+        unknown = [channel for channel in images if channel not in self.channels]
+        if unknown:
+            raise InputError(f"the model does not know the channel {', '.join(unknown)}; it knows {known}")
+        missing = [channel for channel in self.channels if channel not in images]
+        if missing:
+            raise InputError(
+                f"the model needs the channel {', '.join(missing)} as well; it was trained on {known}"
+            )
+        return {channel: Path(path) for channel, path in images.items()}
+
+
+def load_model(
+    path: Path | str | Sequence[Path | str],
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    *,
+    channels: Sequence[str] | None = None,
+    inference: InferenceConfig | None = None,
+) -> Predictor:
+    """Load a trained model, or several to average.
+
+    Args:
+        path: Model folder, run folder, or a list of them. All models found are averaged.
+        device: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
+        precision: "auto" (bf16 where the device computes it fast, else fp32), "fp32", "bf16" or "fp16".
+        threads: CPU threads of this process from now on; None: PyTorch's choice.
+        channels: Of a run folder with models of several channels, take those that were trained on these.
+        inference: Windows and threshold instead of those that the model brings.
+
+    Raises:
+        InputError: There is no model, it is damaged, models do not agree, or the device cannot be used.
+    """
+    paths = [path] if isinstance(path, str | Path) else list(path)
+    if not paths:
+        raise InputError("no model was given: name a model folder or a run folder")
+    chosen = choose_device(device)
+    dtype = choose_precision(precision, chosen)
+    folders = _agreeing([folder for one in paths for folder in find_models(Path(one))], channels)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return Predictor([load_network(folder) for folder in folders], chosen, dtype, inference)
+
+
+def _agreeing(folders: list[Path], channels: Sequence[str] | None) -> list[Path]:
+    """The folders of the wanted channels; refuses models that cannot be averaged."""
+    settings = {folder: read_settings(folder) for folder in folders}
+    names = {folder: "+".join(of.channels) for folder, of in settings.items()}
+    if channels is not None:
+        kept = [folder for folder in folders if set(settings[folder].channels) == set(channels)]
+        if not kept:
+            there = ", ".join(sorted(set(names.values())))
+            raise InputError(f"there is no model of {'+'.join(channels)}; there are models of {there}")
+        folders = kept
+    first = folders[0]
+    for other in folders[1:]:
+        if settings[other].channels != settings[first].channels:
+            raise InputError(
+                f"{first} and {other} are models of different channels ({names[first]} and {names[other]})"
+                " and cannot be averaged: name one of the folders"
+            )
+        if settings[other].preprocessing != settings[first].preprocessing:
+            raise InputError(
+                f"{first} and {other} preprocess their input differently and cannot be averaged:"
+                " name one of them"
+            )
+    return folders

@@ -1,0 +1,175 @@
+"""Sliding windows: a network that learned on patches is applied to a volume of any size.
+
+The windows keep the size of the training patches, because instance normalisation makes a network's answer
+depend on what else is in its window. What overlaps is blended as logits, as in nnU-Net (Isensee et al. 2021);
+a probability is the sigmoid of the blended logit. No MONAI here: its import takes longer than a small volume.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from msseg.inference.device import autocast
+
+Size = tuple[int, int, int]
+
+BACKGROUND_LOGIT = -20.0
+"""Where every window held background alone and was skipped: probability 2e-9, but finite for a loss."""
+ONE_PASS_TOLERANCE = 0.15
+"""`window: auto`: how much larger than the patch the volume may be along an axis for one pass."""
+GAUSSIAN_SIGMA = 0.125
+"""Standard deviation of the blending weights, as a share of the window (as MONAI and nnU-Net)."""
+SMALLEST_WEIGHT = 1e-3
+"""Floor of the blending weights: the corner of a Gaussian would be 4e-11 and lose all digits (as MONAI)."""
+
+
+def window_size(shape: Sequence[int], patch_size: Sequence[int], window: Literal["patch", "auto"]) -> Size:
+    """The window for a volume.
+
+    `patch` is the training patch's size. `auto` is one window that holds the whole volume, where it is at
+    most 15 % larger than the patch along every axis; along axes where it is smaller it is padded up to the
+    patch, as training patches are, so that the window is never smaller than what the network learned on.
+    """
+    x, y, z = patch_size
+    if window == "auto" and all(
+        axis <= patch * (1 + ONE_PASS_TOLERANCE) for axis, patch in zip(shape, patch_size, strict=True)
+    ):
+        x, y, z = (max(pair) for pair in zip(shape, patch_size, strict=True))
+    return x, y, z
+
+
+def plan_windows(shape: Sequence[int], size: Sequence[int], overlap: float) -> list[Size]:
+    """First corners of the windows that cover a volume, in row-major order.
+
+    Along each axis there are as many windows as a step of `int(size * (1 - overlap))` needs (MONAI's
+    `dense_patch_slices`), spread evenly (nnU-Net); the first and the last are flush with the borders.
+
+    Args:
+        shape: The volume, at least `size` along each axis.
+        size: The window.
+        overlap: Smallest share of a window that the next one covers again, 0 <= overlap < 1.
+    """
+    return list(itertools.product(*map(_starts, shape, size, (overlap,) * len(shape))))  # type: ignore[arg-type]
+
+
+def _starts(length: int, size: int, overlap: float) -> list[int]:
+    if length < size:
+        raise ValueError(f"a window of {size} does not fit into {length} voxels")
+    steps = math.ceil((length - size) / max(int(size * (1 - overlap)), 1))
+    return [round(step * (length - size) / steps) for step in range(steps + 1)] if steps else [0]
+
+
+def blending_weights(size: Sequence[int], blending: Literal["gaussian", "constant"]) -> Tensor:
+    """Weight of each voxel of a window, shape `size`, float32, above 0: a Gaussian about the centre, or 1."""
+    weights = torch.ones(tuple(size))
+    if blending == "gaussian":
+        for axis, length in enumerate(size):
+            distance = torch.arange(length) - (length - 1) / 2
+            profile = torch.exp(-0.5 * (distance / (GAUSSIAN_SIGMA * length)) ** 2)
+            weights *= profile.reshape([-1 if other == axis else 1 for other in range(len(size))])
+        weights.clamp_(min=SMALLEST_WEIGHT)
+    return weights
+
+
+@torch.inference_mode()
+def predict_logits(
+    network: Callable[[Tensor], Tensor],
+    data: Tensor,
+    size: Sequence[int],
+    overlap: float = 0.5,
+    blending: Literal["gaussian", "constant"] = "gaussian",
+    *,
+    batch: int = 1,
+    mirror: bool = False,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """Blended logits of a volume.
+
+    Windows whose every voxel is 0 in every channel are background and skipped; voxels that only such windows
+    cover get `BACKGROUND_LOGIT`. A volume smaller than the window is padded with 0 on both sides, and the
+    result cropped back. A window of (H, W, 1) goes through a volume slice by slice, for networks in 2D.
+
+    Args:
+        network: Maps (B, C, *size) to logits (B, 1, *size); on `device`, in evaluation mode.
+        data: Channels, shape (C, X, Y, Z), float32.
+        size: The window.
+        overlap: Share of a window that the next one covers again.
+        blending: Weight of a voxel by its place in the window.
+        batch: Windows that the network is given at once.
+        mirror: Average over the copies mirrored along every combination of axes.
+        device: Where to compute.
+        dtype: Arithmetic of the network (autocast); blending is in float32.
+
+    Returns:
+        Shape (X, Y, Z), float32, on `device`.
+    """
+    device = torch.device(device)
+    margins = [max(window - axis, 0) for window, axis in zip(size, data.shape[1:], strict=True)]
+    padding = [side for margin in reversed(margins) for side in (margin // 2, margin - margin // 2)]
+    padded = functional.pad(data, padding) if any(padding) else data
+    weights = blending_weights(size, blending).to(device)
+    total = torch.zeros(padded.shape[1:], device=device)
+    covered = torch.zeros_like(total)
+    for places in _batches(_foreground_windows(padded, size, overlap), batch):
+        windows = torch.stack([padded[(slice(None), *place)] for place in places]).to(device)
+        with autocast(device, dtype):
+            logits = _mirrored(network, windows) if mirror else network(windows)
+        for place, window in zip(places, logits[:, 0], strict=True):
+            total[place].addcmul_(window.float(), weights)
+            covered[place] += weights
+    total.div_(covered).masked_fill_(covered == 0, BACKGROUND_LOGIT)
+    crop = (
+        slice(margin // 2, margin // 2 + axis) for margin, axis in zip(margins, data.shape[1:], strict=True)
+    )
+    return total[tuple(crop)]
+
+
+def predict_windows(
+    network: Callable[[Tensor], Tensor],
+    data: Tensor,
+    size: Sequence[int],
+    overlap: float = 0.5,
+    blending: Literal["gaussian", "constant"] = "gaussian",
+    *,
+    batch: int = 1,
+    mirror: bool = False,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """Lesion probability of a volume, shape (X, Y, Z), float32: the sigmoid of `predict_logits`."""
+    logits = predict_logits(
+        network, data, size, overlap, blending, batch=batch, mirror=mirror, device=device, dtype=dtype
+    )
+    with torch.inference_mode():
+        return logits.sigmoid_()
+
+
+Place = tuple[slice, slice, slice]
+
+
+def _foreground_windows(data: Tensor, size: Sequence[int], overlap: float) -> Iterator[Place]:
+    for corner in plan_windows(data.shape[1:], size, overlap):
+        x, y, z = (slice(start, start + length) for start, length in zip(corner, size, strict=True))
+        if data[:, x, y, z].any():
+            yield x, y, z
+
+
+def _batches(places: Iterator[Place], batch: int) -> Iterator[list[Place]]:
+    while chunk := list(itertools.islice(places, batch)):
+        yield chunk
+
+
+def _mirrored(network: Callable[[Tensor], Tensor], windows: Tensor) -> Tensor:
+    """Mean of the logits over all mirrored copies, each mirrored back; axes of one voxel have none."""
+    axes = [axis for axis in (2, 3, 4) if windows.shape[axis] > 1]
+    subsets = [subset for count in range(len(axes) + 1) for subset in itertools.combinations(axes, count)]
+    logits = network(windows).float()
+    for subset in subsets[1:]:
+        logits = logits + network(windows.flip(subset)).flip(subset)
+    return logits / len(subsets)

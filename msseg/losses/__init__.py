@@ -1,0 +1,1 @@
+"""The loss functions: logits and targets of the same shape in, one number out."""

@@ -1,0 +1,1 @@
+"""Scores of segmentations: arrays in, numbers out."""

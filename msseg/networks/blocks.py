@@ -1,0 +1,69 @@
+"""Layers that several networks are built of."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class InstanceNorm3d(nn.InstanceNorm3d):
+    """Instance normalisation with learned scale and shift (Isensee et al. 2017), without running statistics.
+
+    The same function as `nn.InstanceNorm3d(channels, affine=True)`, which copies every input to the
+    channels-first layout and answers in it. Over one sample, instance and batch normalisation are the same,
+    and the batch kernel keeps either layout: a training step of the residual network takes two thirds of the
+    time on a CPU. A single voxel, which is its own mean and which PyTorch refuses, becomes the shift.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, affine=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, X, Y, Z) to the same shape, each map of each sample on its own."""
+        if torch.compiler.is_compiling():  # torch.export, too: a loop would fix the batch size in the graph
+            return super().forward(x)
+        if x.shape[0] == 1:
+            return self._of_one(x)
+        return torch.cat([self._of_one(sample) for sample in torch.split(x, 1)])
+
+    def _of_one(self, sample: Tensor) -> Tensor:
+        # F.batch_norm would do the same, but refuses a single voxel.
+        cudnn = torch.backends.cudnn.enabled
+        return torch.batch_norm(sample, self.weight, self.bias, None, None, True, 0.0, self.eps, cudnn)
+
+
+class UpsampleConv3d(nn.Conv3d):
+    """Nearest-neighbour upsampling by 2, then a 3x3x3 convolution, without bias, as a norm follows.
+
+    Computed as one transposed convolution with stride 2 and the kernel `upsampling_kernel(weight)`: the same
+    sums with 8 products per output voxel in place of 27, and without the upsampled maps in memory.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=3, padding=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in, X, Y, Z) to (B, out, 2X, 2Y, 2Z)."""
+        return F.conv_transpose3d(x, upsampling_kernel(self.weight), stride=2, padding=1)
+
+
+def upsampling_kernel(weight: Tensor) -> Tensor:
+    """The transposed kernel (in, out, 4, 4, 4) that upsamples and convolves with `weight` (out, in, 3, 3, 3).
+
+    On each axis an input voxel stands at two neighbouring places of the upsampled map, so each tap of the
+    mirrored kernel acts at two neighbouring places of the transposed one.
+    """
+    kernel = weight.flip((2, 3, 4))
+    for axis in (2, 3, 4):
+        empty = torch.zeros_like(kernel.narrow(axis, 0, 1))
+        kernel = torch.cat([kernel, empty], axis) + torch.cat([empty, kernel], axis)
+    return kernel.transpose(0, 1)
+
+
+def conv3x3x3(in_channels: int, out_channels: int, stride: int = 1, bias: bool = False) -> nn.Conv3d:
+    """3x3x3 convolution that keeps the size (stride 1) or halves it (stride 2)."""
+    return nn.Conv3d(in_channels, out_channels, kernel_size=3, stride=stride, padding=1, bias=bias)
+
+
+def conv1x1x1(in_channels: int, out_channels: int) -> nn.Conv3d:
+    """1x1x1 convolution with bias."""
+    return nn.Conv3d(in_channels, out_channels, kernel_size=1)

@@ -1,0 +1,48 @@
+"""What the trainer asks for: loaders of training patches and of whole validation volumes."""
+
+from collections.abc import Sequence
+
+import lightning as L
+import torch
+from torch.utils.data import DataLoader
+
+from msseg.config.experiment import ExperimentConfig
+from msseg.patches.dataset import EpochSampler, PatchDataset, VolumeDataset
+from msseg.volumes.cache import CachedCase
+
+
+def _single_thread(_: int) -> None:
+    torch.set_num_threads(1)  # one core per worker; more would fight with the training process
+
+
+class PatchDataModule(L.LightningDataModule):
+    """Patches of the training cases and whole volumes of the validation cases."""
+
+    def __init__(
+        self, config: ExperimentConfig, train: Sequence[CachedCase], validation: Sequence[CachedCase]
+    ) -> None:
+        """Take the experiment and its prepared cases."""
+        super().__init__()
+        self.config, self.train, self.validation = config, list(train), list(validation)
+
+    def train_dataloader(self) -> DataLoader[object]:
+        """Batches of patches: `image` (B, C, X, Y, Z), `label` (B, 1, X, Y, Z), `case` (list of ids)."""
+        settings = self.config.training
+        dataset = PatchDataset(self.train, self.config.patches, self.config.augmentation, settings.seed)
+        trainer = self.trainer
+        sampler = EpochSampler(
+            len(dataset), settings.seed, trainer.global_rank if trainer else 0, trainer.world_size if trainer else 1
+        )
+        return DataLoader(
+            dataset,  # type: ignore[arg-type]
+            batch_size=self.config.patches.batch_size,
+            sampler=sampler,
+            num_workers=settings.workers,
+            persistent_workers=settings.workers > 0,
+            worker_init_fn=_single_thread,
+            pin_memory=torch.cuda.is_available() and settings.device != "cpu",
+        )
+
+    def val_dataloader(self) -> DataLoader[object]:
+        """Whole volumes, one at a time: `image` (C, X, Y, Z), `label` (X, Y, Z), `case`."""
+        return DataLoader(VolumeDataset(self.validation), batch_size=None, shuffle=False)

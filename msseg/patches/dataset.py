@@ -1,0 +1,90 @@
+"""Training patches as a PyTorch dataset: reproducible whatever the number of workers, and after a restart."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from msseg.config.patches import Augmentation, PatchesConfig
+from msseg.patches.augmentation import PatchAugmentation
+from msseg.patches.sampling import draw_patch
+from msseg.volumes.cache import CachedCase
+
+Patch = dict[str, object]
+
+
+class PatchDataset(Dataset[Patch]):
+    """Augmented patches; item i of epoch e is the same patch always, for it is drawn from the seed (seed, e, i)."""
+
+    def __init__(
+        self, cases: Sequence[CachedCase], patches: PatchesConfig, augmentation: Sequence[Augmentation], seed: int
+    ) -> None:
+        """Take the prepared training cases and the settings."""
+        self.cases, self.patches, self.seed = list(cases), patches, seed
+        self.augmentations = [
+            PatchAugmentation(augmentation, patches.size, case.prepared().spacing) for case in self.cases
+        ]
+
+    def __len__(self) -> int:
+        """Patches in one epoch."""
+        return len(self.cases) * self.patches.per_volume
+
+    def __getitem__(self, number: int) -> Patch:
+        """Patch of a running number: epoch * len(self) + index.
+
+        Returns:
+            `image` (C, X, Y, Z), `label` (1, X, Y, Z), both float32, and `case`, the id.
+        """
+        epoch, index = divmod(number, len(self))
+        seeds = np.random.SeedSequence([self.seed, epoch, index])
+        which = index % len(self.cases)
+        case = self.cases[which]
+        image, label = draw_patch(
+            case, self.patches.size, self.patches.lesion_share, np.random.default_rng(seeds)
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0] >> 1))
+            image_tensor, label_tensor = self.augmentations[which](image, label)
+        return {"image": image_tensor, "label": label_tensor, "case": case.case}
+
+
+class VolumeDataset(Dataset[Patch]):
+    """Whole prepared volumes, without augmentation, for validation."""
+
+    def __init__(self, cases: Sequence[CachedCase]) -> None:
+        """Take the prepared cases."""
+        self.cases = list(cases)
+
+    def __len__(self) -> int:
+        """Number of cases."""
+        return len(self.cases)
+
+    def __getitem__(self, index: int) -> Patch:
+        """`image` (C, X, Y, Z) float32, `label` (X, Y, Z) boolean, and `case`, the id."""
+        case = self.cases[index]
+        image, label = np.array(case.data()), np.array(case.label())
+        return {"image": torch.from_numpy(image), "label": torch.from_numpy(label), "case": case.case}
+
+
+class EpochSampler(Sampler[int]):
+    """Running numbers of an epoch's patches, shuffled; with several processes, each one's share of them."""
+
+    def __init__(self, length: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
+        """Take the number of patches in an epoch, the seed, and this process's place among `world_size`."""
+        self.length, self.seed, self.rank, self.world_size = length, seed, rank, world_size
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Patches per process; the remainder is dropped so that processes stay in step."""
+        return self.length // self.world_size
+
+    def __iter__(self) -> Iterator[int]:
+        """Numbers epoch * length + index."""
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
+        own = order[self.rank :: self.world_size][: len(self)]
+        return iter((self.epoch * self.length + own).tolist())

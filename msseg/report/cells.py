@@ -1,0 +1,56 @@
+"""What stands in one cell of a table: numbers with their spread, and names escaped for Markdown and LaTeX."""
+
+import math
+
+from msseg.report.tables import Value
+from msseg.report.wording import Metric
+
+_MARKDOWN_SPECIAL = str.maketrans(
+    {**{character: "\\" + character for character in "\\`*_[]|~$"}, "<": "&lt;", ">": "&gt;", "&": "&amp;"}
+)
+_LATEX_SPECIAL = str.maketrans(
+    {
+        **{character: "\\" + character for character in "&%$#_{}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        "·": r"\textperiodcentered{}",
+        "±": r"$\pm$",
+        "–": "--",
+    }
+)
+
+
+def spread_text(value: Value, metric: Metric) -> str:
+    """'0.707 ± 0.051 (0.65–0.75)'; what is not defined is left away."""
+    if math.isnan(value.mean):
+        return "–"
+    text = number(value.mean, metric.digits)
+    text += "" if math.isnan(value.std) else f" ± {number(value.std, metric.digits)}"
+    if math.isnan(value.ci_low):
+        return text
+    return f"{text} ({number(value.ci_low, metric.digits)}–{number(value.ci_high, metric.digits)})"
+
+
+def mean_text(value: Value, metric: Metric) -> str:
+    """'0.707', with the number of undefined cases in brackets where there are any."""
+    text = number(value.mean, metric.digits)
+    return f"{text} ({value.undefined} n.d.)" if value.undefined else text
+
+
+def number(value: float, digits: int) -> str:
+    """A fixed number of digits; a dash for NaN."""
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def markdown(text: str) -> str:
+    """Text for a Markdown table cell."""
+    return " ".join(text.split()).translate(_MARKDOWN_SPECIAL)
+
+
+def latex(text: str) -> str:
+    """Text for LaTeX."""
+    return " ".join(text.split()).translate(_LATEX_SPECIAL)

@@ -1,0 +1,248 @@
+"""What is in the run folders: settings, epochs, scores and files of each trained model, and what is missing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from msseg.errors import InputError
+from msseg.evaluation.evaluation import Evaluation
+from msseg.model import read_settings
+from msseg.report.lenient import Columns, mapping, parse_yaml, read_columns, read_json, read_text
+from msseg.runs import CONFIG_FILE, ModelRun
+
+
+class _Lenient(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class TestedCase(_Lenient):
+    """One entry of `cases.json`: the files of a case that the model was tested on; paths are resolved."""
+
+    case: str
+    group: str = ""
+    images: dict[str, Path] = {}
+    label: Path | None = None
+    prediction: Path | None = None
+
+
+class ModelFacts(_Lenient):
+    """The content of `run.json`."""
+
+    config_name: str = ""
+    network: str
+    channels: tuple[str, ...]
+    parameters: int | None = None
+    test: tuple[str, ...] | None = None
+    seconds_training: float | None = None
+    device: str | None = None
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """One trained model of a run: a network on one channel (or several together).
+
+    Attributes:
+        folder: RUN/FLAIR.
+        facts: Network, channels, size, device.
+        epochs: Columns of `epochs.csv`, epochs counted from 0.
+        kept_epoch: The epoch whose weights are the model; None where that is not written.
+        evaluation: Scores of the test cases; None where there are none.
+        cases: Files of the test cases.
+        missing: What is not there, in words.
+    """
+
+    folder: Path
+    facts: ModelFacts
+    epochs: Columns
+    kept_epoch: int | None
+    evaluation: Evaluation | None
+    cases: tuple[TestedCase, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def channel(self) -> str:
+        """The channels' names as the report writes them: 'FLAIR' or 'FLAIR+T1'."""
+        return "+".join(self.facts.channels)
+
+
+@dataclass(frozen=True)
+class RunContent:
+    """One run folder with its models; `written` is when its last result was."""
+
+    folder: Path
+    config_text: str
+    config: Mapping[str, Any]
+    split: Mapping[str, Any]
+    versions: Mapping[str, Any]
+    models: tuple[TrainedModel, ...]
+    missing: tuple[str, ...]
+    written: datetime | None
+
+    @property
+    def name(self) -> str:
+        """The experiment's name, or the folder's where the config has none."""
+        return str(self.config.get("name") or self.folder.name)
+
+
+def collect_runs(paths: Sequence[Path]) -> list[RunContent]:
+    """Read run folders, or folders of single models in them.
+
+    Args:
+        paths: Run folders (`RUN`) and model folders (`RUN/FLAIR`), in any mixture; what is named twice is read once.
+
+    Raises:
+        InputError: No path is given, or one is neither kind of folder.
+    """
+    if not paths:
+        raise InputError("no run folder given: name at least one folder that `msseg run --out` wrote")
+    wanted: dict[Path, dict[Path, None]] = {}
+    for path in paths:
+        run, models = _what_is_meant(path)
+        wanted.setdefault(run, {}).update(dict.fromkeys(models))
+    return [_read_run(run, list(models)) for run, models in wanted.items()]
+
+
+def _what_is_meant(path: Path) -> tuple[Path, list[Path]]:
+    """The run folder that a path belongs to, and the model folders that it stands for."""
+    folder = path.resolve()
+    if not folder.is_dir():
+        raise InputError(
+            f"{path} is no run folder: {'it is a file' if folder.exists() else 'it does not exist'}"
+        )
+    inside = [child for child in sorted(folder.iterdir()) if child.is_dir() and _is_model_folder(child)]
+    if (folder / CONFIG_FILE).is_file() or inside:
+        return folder, inside
+    if _is_model_folder(folder):
+        return folder.parent, [folder]
+    raise InputError(
+        f"{path} is no run folder: it holds neither {CONFIG_FILE} nor a trained model's folder with run.json;"
+        " give a folder that `msseg run --out` wrote"
+    )
+
+
+def _is_model_folder(folder: Path) -> bool:
+    run = ModelRun(folder)
+    return any(part.exists() for part in (run.facts, run.epochs, run.evaluation, run.cases, run.checkpoints))
+
+
+def _read_run(folder: Path, model_folders: list[Path]) -> RunContent:
+    missing: list[str] = []
+    text = read_text(folder / CONFIG_FILE, missing)
+    config = mapping(parse_yaml(text, CONFIG_FILE, missing))
+    split = mapping(read_json(folder / "split.json", missing))
+    versions = mapping(read_json(folder / "versions.json", missing))
+    models = [_read_model(ModelRun(model), config) for model in model_folders]
+    models.sort(key=lambda model: _channel_order(model, config))
+    if not models:
+        missing.append("no model has been trained yet")
+    return RunContent(
+        folder, text, config, split, versions, tuple(models), tuple(missing), _written(folder, model_folders)
+    )
+
+
+def _read_model(run: ModelRun, config: Mapping[str, Any]) -> TrainedModel:
+    missing: list[str] = []
+    facts = _read_facts(run, config, missing)
+    epochs = read_columns(run.epochs, "epoch", missing)
+    kept = _kept_epoch(run, missing)
+    if facts.test == ():
+        missing.append("no test cases: the split leaves none, so nothing was predicted and scored")
+        return TrainedModel(run.folder, facts, epochs, kept, None, (), tuple(missing))
+    evaluation = _read_evaluation(run, missing)
+    return TrainedModel(
+        run.folder, facts, epochs, kept, evaluation, _read_cases(run, missing), tuple(missing)
+    )
+
+
+def _read_facts(run: ModelRun, config: Mapping[str, Any], missing: list[str]) -> ModelFacts:
+    """`run.json`; where it is not there (yet), what the config and the folder's name tell."""
+    given = mapping(read_json(run.facts, missing))
+    network = mapping(config.get("network")).get("name", "unknown network")
+    guess = {
+        "config_name": config.get("name", ""),
+        "network": network,
+        "channels": run.folder.name.split("+"),
+    }
+    try:
+        return ModelFacts.model_validate({**guess, **given})
+    except ValidationError as error:
+        missing.append(f"run.json does not have the expected form ({_first(error)})")
+        return ModelFacts.model_validate(guess)
+
+
+def _kept_epoch(run: ModelRun, missing: list[str]) -> int | None:
+    try:
+        epoch = read_settings(run.model).provenance.get("epoch")
+    except InputError:
+        missing.append("no trained model: the training was interrupted, or its folder is damaged")
+        return None
+    return epoch if isinstance(epoch, int) else None
+
+
+def _read_evaluation(run: ModelRun, missing: list[str]) -> Evaluation | None:
+    if not run.evaluation.is_file():
+        missing.append(
+            "no evaluation.json: the run stopped before its test cases were scored (msseg run with --resume completes it)"
+        )
+        return None
+    try:
+        evaluation = Evaluation.from_json(run.evaluation)
+    except InputError as error:
+        missing.append(str(error))
+        return None
+    missing += [f"case {case} was not scored: {reason}" for case, reason in evaluation.failed.items()]
+    if not evaluation.cases:
+        missing.append("no test case was scored")
+        return None
+    return evaluation
+
+
+def _read_cases(run: ModelRun, missing: list[str]) -> tuple[TestedCase, ...]:
+    entries = read_json(run.cases, missing)
+    cases = []
+    for entry in entries if isinstance(entries, list) else []:
+        try:
+            case = TestedCase.model_validate(entry)
+        except ValidationError as error:
+            missing.append(f"cases.json has an entry of unknown form ({_first(error)})")
+            continue
+        cases.append(_with_resolved_paths(case, run.folder))
+    return tuple(cases)
+
+
+def _with_resolved_paths(case: TestedCase, folder: Path) -> TestedCase:
+    """Relative paths count from the model's folder; data that does not lie there from the working folder."""
+
+    def resolved(path: Path) -> Path:
+        return folder / path if (folder / path).exists() else path
+
+    return TestedCase(
+        case=case.case,
+        group=case.group,
+        images={channel: resolved(path) for channel, path in case.images.items()},
+        label=case.label and resolved(case.label),
+        prediction=case.prediction and resolved(case.prediction),
+    )
+
+
+def _channel_order(model: TrainedModel, config: Mapping[str, Any]) -> tuple[int, int, str]:
+    """Single channels first, in the config's order, then combinations."""
+    listed = list(mapping(config.get("data")).get("channels") or ())
+    place = listed.index(model.channel) if model.channel in listed else len(listed)
+    return len(model.facts.channels), place, model.channel
+
+
+def _written(folder: Path, models: list[Path]) -> datetime | None:
+    runs = [ModelRun(model) for model in models]
+    results = [path for run in runs for path in (run.evaluation, run.facts, run.epochs)]
+    found = [path.stat().st_mtime for path in [*results, folder / CONFIG_FILE] if path.is_file()]
+    return datetime.fromtimestamp(max(found)) if found else None
+
+
+def _first(error: ValidationError) -> str:
+    detail = error.errors()[0]
+    return f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}"

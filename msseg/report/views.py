@@ -1,0 +1,183 @@
+"""What the page's template is given: everything in words and data URIs, nothing left to compute."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from msseg.cases.names import counted, listing
+from msseg.errors import InputError
+from msseg.report.cells import number
+from msseg.report.collect import RunContent, TrainedModel
+from msseg.report.lenient import mapping, names
+from msseg.report.overlays import OUTCOMES, TRUTH, grey_png, marks_png, outcome_map
+from msseg.report.pictures import CasePicture, background_of
+from msseg.report.rows import Row
+from msseg.report.slices import CaseSlice
+from msseg.report.tables import CaseRow
+from msseg.report.wording import CASE_METRICS, DSC, network_title
+
+PARTS = {"train": "Training", "validation": "Validation", "test": "Test", "unused": "Unused"}
+
+
+@dataclass(frozen=True)
+class PartView:
+    """One part of a split: how many cases of which patients."""
+
+    title: str
+    cases: tuple[str, ...]
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run and who is in which part of its split."""
+
+    content: RunContent
+    parts: tuple[PartView, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture: a grey image with marks over it (`marks` empty: none), or the reason why there is none (`absent`)."""
+
+    title: str
+    marks: str = ""
+    score: str = ""
+    absent: str = ""
+
+
+@dataclass(frozen=True)
+class PanelLine:
+    """The pictures of one channel; all are drawn over the same grey image."""
+
+    channel: str
+    background: str
+    grey: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True)
+class CaseView:
+    """A test case's pictures, or the problem that keeps them from being drawn."""
+
+    anchor: str
+    case: str
+    caption: str
+    lines: tuple[PanelLine, ...] = ()
+    height_mm: float = 0.0
+    width_mm: float = 0.0
+    sides_known: bool = False
+    problem: str = ""
+
+
+def case_views(pictures: Sequence[CasePicture]) -> Iterator[CaseView]:
+    """The pictures one after the other, so that only one case is in memory."""
+    for place, picture in enumerate(pictures, start=1):
+        anchor = f"case-{place}"
+        try:
+            shown = picture.read()
+        except InputError as error:
+            yield CaseView(anchor, picture.case, _patient(picture).rstrip(", "), problem=str(error))
+            continue
+        first, last = shown.number
+        caption = (
+            f"{_patient(picture)}axial slice {first} of {last} (z = {shown.z_mm:.1f} mm): {shown.chosen}"
+        )
+        height, width = shown.size_mm
+        lines = tuple(_line(channel, picture, shown) for channel in picture.channels)
+        yield CaseView(anchor, picture.case, caption, lines, height, width, shown.sides_known)
+
+
+def case_anchors(pictures: Sequence[CasePicture]) -> dict[str, str]:
+    """The link target of each case; made of numbers, since names come from files."""
+    return {picture.case: f"case-{place}" for place, picture in enumerate(pictures, start=1)}
+
+
+def case_cells(line: CaseRow) -> list[str]:
+    """The values of one line of the table of cases, as printed."""
+    return [
+        number(line.values.get(metric.key, math.nan) * metric.scale, metric.digits).replace("-", "−")
+        for metric in CASE_METRICS
+    ]
+
+
+def model_cells(model: TrainedModel) -> list[str]:
+    """What is said of a model besides its scores: network, channel, parameters, epochs, time, device."""
+    facts = model.facts
+    epochs = len(model.epochs.get("epoch", ()))
+    kept = "" if model.kept_epoch is None else f" (kept: {model.kept_epoch + 1})"
+    return [
+        network_title(facts.network),
+        model.channel,
+        "–" if facts.parameters is None else f"{facts.parameters:,}",
+        f"{epochs}{kept}" if epochs else "–",
+        "–" if facts.seconds_training is None else duration(facts.seconds_training),
+        facts.device or "–",
+    ]
+
+
+def run_view(content: RunContent) -> RunView:
+    """The run with its split in words; a split that is not there has no parts."""
+    groups = mapping(content.split.get("groups"))
+    parts = []
+    for key, title in PARTS.items():
+        cases = names(content.split.get(key))
+        if cases or (content.split and key != "unused"):
+            patients = dict.fromkeys(str(groups[case]) for case in cases if case in groups)
+            parts.append(PartView(title, cases, tuple(patients)))
+    return RunView(content, tuple(parts), names(content.split.get("warnings")))
+
+
+def duration(seconds: float) -> str:
+    """'48 s', '12 min', '3 h 05 min'."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def missing_parts(runs: Sequence[RunContent]) -> list[tuple[str, str]]:
+    """(where, what) for all that is not there; what several models of a run lack is said once."""
+    found: list[tuple[str, str]] = []
+    for run in runs:
+        found += [(run.name, note) for note in run.missing]
+        lacking: dict[str, list[str]] = {}
+        for model in run.models:
+            for note in model.missing:
+                lacking.setdefault(note, []).append(model.channel)
+        found += [(f"{run.name} ({listing(channels)})", note) for note, channels in lacking.items()]
+    return found
+
+
+def strip_label(row: Row) -> str:
+    """The row's points in words, for readers who do not see them."""
+    assert row.evaluation is not None
+    values = ", ".join(
+        number(score.values.get(DSC.key, math.nan), DSC.digits) for score in row.evaluation.cases
+    )
+    return f"DSC of {counted(len(row.test_cases), 'case')}: {values}"
+
+
+def _line(channel: str, picture: CasePicture, shown: CaseSlice) -> PanelLine:
+    background = background_of(channel)
+    grey = shown.images.get(background)
+    panels = [Panel("Image" if grey is not None else "Image (no file)")]
+    panels.append(Panel("Expert", marks_png(shown.truth.astype("uint8"), (TRUTH,))))
+    for label in picture.labels:
+        mask = shown.predictions.get((label, channel))
+        if mask is None:
+            panels.append(Panel(label, absent="not tested on this case"))
+            continue
+        score = number(picture.dsc.get((label, channel), math.nan), DSC.digits)
+        panels.append(Panel(label, marks_png(outcome_map(mask, shown.truth), OUTCOMES), f"DSC {score}"))
+    return PanelLine(channel, background, "" if grey is None else grey_png(grey), tuple(panels))
+
+
+def _patient(picture: CasePicture) -> str:
+    """'patient 07, ' where the group says more than the case's own name."""
+    if picture.group in ("", picture.case):
+        return ""
+    return (
+        f"{picture.group}, " if picture.group.lower().startswith("patient") else f"patient {picture.group}, "
+    )

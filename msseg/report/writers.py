@@ -1,0 +1,157 @@
+"""The tables as files: CSV with everything, Markdown and LaTeX in the form of a paper's table."""
+
+import csv
+import io
+import math
+from collections.abc import Callable, Sequence
+
+from msseg.report.cells import latex, markdown, mean_text, number, spread_text
+from msseg.report.tables import CaseRow, SummaryRow
+from msseg.report.wording import DSC, EMPTY_MASKS, IOU, OVERALL_METRICS, POOLED_METRICS
+
+STATISTICS = ("mean", "std", "median", "ci_low", "ci_high", "undefined")
+
+
+def summary_csv(lines: Sequence[SummaryRow]) -> str:
+    """All statistics of network x channel; full precision, undefined cells empty."""
+    head = ["network", "channel", "runs", "test_set", "n"]
+    head += [f"{metric.key}_{statistic}" for metric in OVERALL_METRICS for statistic in STATISTICS]
+    head += [f"pooled_{metric.key}" for metric in POOLED_METRICS]
+    body = []
+    for line in lines:
+        cells: list[object] = [line.row.label, line.row.channel, ";".join(f.run.name for f in line.row.folds)]
+        cells += [line.test_set, line.n]
+        cells += [getattr(line.means[metric.key], name) for metric in OVERALL_METRICS for name in STATISTICS]
+        cells += [line.pooled[metric.key].mean for metric in POOLED_METRICS]
+        body.append(cells)
+    return _csv(head, body)
+
+
+def cases_csv(lines: Sequence[CaseRow]) -> str:
+    """Every value of every case, worst DSC first; columns as in `evaluation.json`."""
+    keys = list(dict.fromkeys(key for line in lines for key in line.values))
+    body = [
+        [
+            line.case,
+            line.group,
+            line.row.label,
+            line.row.channel,
+            *(line.values.get(key, math.nan) for key in keys),
+        ]
+        for line in lines
+    ]
+    return _csv(["case", "group", "network", "channel", *keys], body)
+
+
+def summary_markdown(lines: Sequence[SummaryRow]) -> str:
+    """Network x channel as a Markdown table, best values in bold, with notes below."""
+    table = _paper_table(lines, "**{}**".format, markdown)
+    rule = ["---" if name in ("Network", "Channel") else "---:" for name in table[0]]
+    rows = [table[0], rule, *table[1:]]
+    notes = "\n\n".join(markdown(note) for note in notes_of(lines))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + f"\n\n{notes}\n"
+
+
+def summary_latex(lines: Sequence[SummaryRow]) -> str:
+    """Network x channel as a LaTeX table (booktabs), best values in bold, with notes below."""
+    head, *body = _paper_table(lines, r"\textbf{{{}}}".format, latex)
+    rows = [" & ".join(row) + r" \\" for row in body]
+    alignment = "".join("l" if name in ("Network", "Channel") else "r" for name in head)
+    notes = " ".join(latex(note) for note in notes_of(lines))
+    return "\n".join(
+        [
+            r"% needs \usepackage{booktabs}",
+            r"\begin{table}",
+            r"\centering",
+            r"\caption{Lesion segmentation by network and channel.}",
+            r"\label{tab:msseg-summary}",
+            rf"\begin{{tabular}}{{{alignment}}}",
+            r"\toprule",
+            " & ".join(head) + r" \\",
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+            r"\smallskip",
+            rf"\parbox{{\linewidth}}{{\footnotesize {notes}}}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def notes_of(lines: Sequence[SummaryRow]) -> list[str]:
+    """What stands below the table network x channel."""
+    groups = any(score.group for line in lines if line.row.evaluation for score in line.row.evaluation.cases)
+    drawn = "patients" if groups else "cases"
+    notes = [
+        "Mean over test cases ± standard deviation, and in brackets the 95 % interval of the mean"
+        f" (bootstrap over {drawn}); pooled: all voxels of all cases taken together.",
+    ]
+    if any(value.best for line in lines for value in (*line.means.values(), *line.pooled.values())):
+        notes.append(
+            "Bold: best of the column" + (" among rows of one test set." if _several_sets(lines) else ".")
+        )
+    if _several_sets(lines):
+        notes.append(
+            "Rows with different test set numbers were tested on different cases: do not compare them."
+        )
+    undefined = sum(value.undefined for line in lines for value in line.means.values())
+    if undefined:
+        notes.append("n.d.: cases where the value is not defined.")
+    return [*notes, EMPTY_MASKS]
+
+
+def _paper_table(
+    lines: Sequence[SummaryRow], bold: Callable[[str], str], escape: Callable[[str], str]
+) -> list[list[str]]:
+    """Head and rows of the table in print; a network's name stands in its first row only."""
+    several = _several_sets(lines)
+    table = [[escape(name) for name in _heads(several)]]
+    previous = ""
+    for line in lines:
+        name, previous = ("" if line.row.label == previous else line.row.label), line.row.label
+        cells = [
+            escape(name),
+            escape(line.row.channel),
+            *([str(line.test_set)] if several else []),
+            str(line.n),
+        ]
+        for metric in OVERALL_METRICS:
+            value = line.means[metric.key]
+            text = escape(spread_text(value, metric) if metric in (DSC, IOU) else mean_text(value, metric))
+            cells.append(bold(text) if value.best else text)
+        for metric in POOLED_METRICS:
+            value = line.pooled[metric.key]
+            cells.append(
+                bold(number(value.mean, metric.digits)) if value.best else number(value.mean, metric.digits)
+            )
+        table.append(cells)
+    return table
+
+
+def _heads(several_sets: bool) -> list[str]:
+    sets = ["Test set"] if several_sets else []
+    return [
+        "Network",
+        "Channel",
+        *sets,
+        "Cases",
+        *(m.head for m in OVERALL_METRICS),
+        *(f"Pooled {m.title}" for m in POOLED_METRICS),
+    ]
+
+
+def _several_sets(lines: Sequence[SummaryRow]) -> bool:
+    return len({line.test_set for line in lines}) > 1
+
+
+def _csv(head: Sequence[str], body: Sequence[Sequence[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(
+        ["" if isinstance(cell, float) and math.isnan(cell) else cell for cell in row] for row in body
+    )
+    return text.getvalue()

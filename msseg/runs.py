@@ -1,0 +1,179 @@
+"""The run folder: everything that explains and reproduces a run is in it, under names that are given here alone.
+
+    RUN/
+      config.yaml  split.json  versions.json     the resolved settings, who is in which part, software versions
+      cache/                                      preprocessed volumes (unless data.cache names another folder)
+      report.html  tables/
+      FLAIR/                                      one folder for each trained model, named by its channels
+        run.json  cases.json  epochs.csv  evaluation.json
+        checkpoints/  tensorboard/  model/  predictions/
+"""
+
+import fcntl
+import importlib.metadata
+import json
+import os
+import platform
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from msseg.config.experiment import ExperimentConfig
+from msseg.config.load import dump_config, load_config
+from msseg.errors import InputError
+
+CONFIG_FILE = "config.yaml"
+_LIBRARIES = ("msseg", "torch", "lightning", "torchio", "monai", "numpy", "nibabel", "scipy")
+
+
+@dataclass(frozen=True)
+class ModelRun:
+    """The folder of one trained model in a run: RUN/FLAIR."""
+
+    folder: Path
+
+    @property
+    def facts(self) -> Path:
+        """Network, channels, cases, duration (JSON)."""
+        return self.folder / "run.json"
+
+    @property
+    def cases(self) -> Path:
+        """Test cases: images, truth, prediction (JSON)."""
+        return self.folder / "cases.json"
+
+    @property
+    def epochs(self) -> Path:
+        """Losses and validation scores per epoch (CSV)."""
+        return self.folder / "epochs.csv"
+
+    @property
+    def evaluation(self) -> Path:
+        """Scores of the test cases (JSON)."""
+        return self.folder / "evaluation.json"
+
+    @property
+    def model(self) -> Path:
+        """The trained model's folder."""
+        return self.folder / "model"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Lightning checkpoints, for resuming."""
+        return self.folder / "checkpoints"
+
+    @property
+    def predictions(self) -> Path:
+        """Masks and probabilities of the test cases."""
+        return self.folder / "predictions"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, locked while it is open."""
+
+    folder: Path
+    config: ExperimentConfig
+
+    @property
+    def split(self) -> Path:
+        """Who trains, validates, is tested (JSON)."""
+        return self.folder / "split.json"
+
+    @property
+    def cache(self) -> Path:
+        """Preprocessed volumes."""
+        return Path(self.config.data.cache) if self.config.data.cache else self.folder / "cache"
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.folder / "report.html"
+
+    def model_run(self, channels: tuple[str, ...]) -> ModelRun:
+        """The folder of the model for these channels."""
+        return ModelRun(self.folder / "+".join(channels))
+
+
+@contextmanager
+def open_run(folder: Path, config: ExperimentConfig, resume: bool = False) -> Iterator[Run]:
+    """Create a run folder, or with `resume` continue one, and hold its lock.
+
+    Raises:
+        InputError: The folder cannot be written, is in use, holds something else, or was made with other settings.
+    """
+    existed = (folder / CONFIG_FILE).exists()
+    if not existed and folder.exists() and (not folder.is_dir() or any(folder.glob("[!.]*"))):
+        raise InputError(f"{folder} exists and is no run folder: give an empty or a new folder with --out")
+    if existed and not resume:
+        raise InputError(f"{folder} already holds a run: continue it with --resume, or give another folder with --out")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("w") as lock:
+            _lock(lock, folder)
+            if existed:
+                _require_same_settings(folder, config)
+            else:
+                write_text(folder / CONFIG_FILE, dump_config(config))
+            write_json(folder / "versions.json", versions())
+            yield Run(folder, config)
+    except PermissionError as error:
+        raise InputError(f"{error.filename or folder} cannot be written: {error.strerror}") from error
+    except OSError as error:
+        if error.filename and str(error.filename).startswith(str(folder)):
+            raise InputError(f"{error.filename} cannot be written: {error.strerror}") from error
+        raise
+
+
+def _lock(lock: IO[str], folder: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise InputError(f"{folder} is in use by another msseg process: wait for it, or give another --out") from error
+
+
+def _require_same_settings(folder: Path, config: ExperimentConfig) -> None:
+    before, now = _flat(load_config(folder / CONFIG_FILE).model_dump()), _flat(config.model_dump())
+    differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    if differing:
+        raise InputError(
+            f"{folder} was started with other settings ({', '.join(differing[:5])}): resume with the same ones,"
+            " or give another folder with --out"
+        )
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, the operating system and the libraries that matter."""
+    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    for library in _LIBRARIES:
+        try:
+            found[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            found[library] = "not installed"
+    return found
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON under a temporary name and rename it."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text under a temporary name and rename it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

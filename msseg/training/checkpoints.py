@@ -1,0 +1,46 @@
+"""Checkpoints that are complete or not there."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+BEST, LAST = "best.ckpt", "last.ckpt"
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes beside the target and renames; Lightning's own goes through the system's temporary folder, which may be
+    another file system, where a rename is a copy that can be torn."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Save a checkpoint dictionary."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        try:
+            torch.save(checkpoint, temporary)
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def checkpoint_callbacks(folder: Path, select: str, validated: bool, validate_every: int) -> list[ModelCheckpoint]:
+    """Keep the last state of every epoch, and the best by `select` where there are validation cases."""
+    last = ModelCheckpoint(
+        dirpath=folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False, every_n_epochs=1
+    )
+    if not validated:
+        return [last]
+    best = ModelCheckpoint(
+        dirpath=folder,
+        filename="best",
+        monitor=select,
+        mode="max" if select.endswith("dsc") else "min",
+        save_on_train_epoch_end=False,
+        enable_version_counter=False,
+    )
+    return [best, last]

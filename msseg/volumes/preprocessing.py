@@ -1,0 +1,81 @@
+"""From volumes as read to what the network sees: one orientation, cropped to the subject, normalised."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from msseg.config.data import PreprocessingConfig
+from msseg.errors import InputError
+from msseg.volumes.files import require_same_grid
+from msseg.volumes.geometry import Grid, bounding_box, whole_grid
+from msseg.volumes.volume import Volume
+
+BACKGROUND_SHARE = 1e-6
+"""Voxels below this share of the largest magnitude are background: interpolation leaves such traces outside the head."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A case on the network's grid.
+
+    Attributes:
+        data: Channels, shape (C, X, Y, Z), float32, normalised.
+        label: Lesion mask, shape (X, Y, Z), or None.
+        grid: The way back to the source's grid.
+        spacing: Voxel edge lengths on the network's grid (mm).
+    """
+
+    data: np.ndarray
+    label: np.ndarray | None
+    grid: Grid
+    spacing: tuple[float, float, float]
+
+
+def prepare(images: Sequence[Volume], settings: PreprocessingConfig, label: Volume | None = None) -> Prepared:
+    """Reorient, crop and normalise the channels of one case (Choi et al. 2021, section 3).
+
+    Args:
+        images: One volume per channel, in the network's order.
+        settings: Orientation, crop and normalisation.
+        label: The case's mask, brought to the same grid.
+
+    Raises:
+        InputError: Channels or label lie on different grids, or a channel is constant.
+    """
+    first = images[0]
+    for other in [*images[1:], *([label] if label is not None else [])]:
+        require_same_grid(first, other)
+    grid = whole_grid(first.shape, first.affine, settings.orientation)
+    foregrounds = [_foreground(image) for image in images]
+    if settings.crop == "nonzero":
+        subject = np.logical_or.reduce(foregrounds)
+        grid = replace(grid, box=bounding_box(grid.reorient(subject)))
+    data = np.empty((len(images), *grid.shape), dtype=np.float32)
+    for channel, (image, foreground) in enumerate(zip(images, foregrounds, strict=True)):
+        data[channel] = _normalise(grid.to_network(image.data), grid.to_network(foreground), settings)
+    mask = None if label is None else np.ascontiguousarray(grid.to_network(label.data > 0))
+    spacing = [0.0, 0.0, 0.0]
+    for length, axis in zip(first.spacing, grid.axes, strict=True):
+        spacing[axis] = length
+    return Prepared(data, mask, grid, (spacing[0], spacing[1], spacing[2]))
+
+
+def _foreground(image: Volume) -> np.ndarray:
+    magnitude = np.abs(image.data)
+    if image.data.min() == image.data.max():
+        raise InputError(
+            f"{image.path or 'the image'} is constant (every voxel is {image.data.flat[0]:g}): there is nothing to segment"
+        )
+    return magnitude > BACKGROUND_SHARE * magnitude.max()
+
+
+def _normalise(data: np.ndarray, foreground: np.ndarray, settings: PreprocessingConfig) -> np.ndarray:
+    """Z-normalise; with `z_score_nonzero` the background becomes 0, the subject's mean, as padding does."""
+    if settings.normalise == "none":
+        return data
+    within = data[foreground] if settings.normalise == "z_score_nonzero" else data
+    # Sums in float64: a float32 sum over millions of voxels loses the digits that the variance needs.
+    mean, std = within.mean(dtype=np.float64), within.std(dtype=np.float64)
+    normalised = (data - np.float32(mean)) / np.float32(std if std > 0 else 1)
+    return np.where(foreground, normalised, 0) if settings.normalise == "z_score_nonzero" else normalised

@@ -1,0 +1,138 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from msseg.cases.layout import Layout, describe_layouts, read_layout
+from msseg.config import folder
+from msseg.config.folder import config_folder
+from msseg.errors import InputError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FIVE_LINES = """
+images: "{patient}/{session}/{channel}.nii.gz"
+labels: "{patient}/{session}/lesions.nii.gz"
+channels: [FLAIR, T1]
+"""
+
+
+def write(home: Path, text: str) -> str:
+    path = home / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_the_named_layouts() -> None:
+    layouts = {layout.name: layout for layout in describe_layouts()}
+    assert set(layouts) == {"isbi2015", "openms"}
+    assert tuple(layouts["openms"].channels) == ("FLAIR", "T1", "T1POST", "T2")
+    assert tuple(layouts["isbi2015"].channels) == ("FLAIR", "MPRAGE", "PDW", "T2W")
+    assert layouts["isbi2015"].label_fields == ("rater",)
+    assert layouts["isbi2015"].fields == ("patient", "session", "rater")
+    assert all(layout.title for layout in layouts.values())
+
+
+def test_the_data_readme_tells_where_each_named_layout_comes_from() -> None:
+    text = (REPOSITORY / "data" / "README.md").read_text(encoding="utf-8")
+    sections = {part.split("\n", 1)[0].strip("` "): part for part in text.split("\n## ")[1:]}
+    for layout in describe_layouts():
+        section = sections[layout.name]
+        for word in ("https://", "Licence", "doi.org", "├──"):
+            assert word in section, (layout.name, word)
+
+
+def test_the_example_layout_of_the_readme_is_valid(tmp_path: Path) -> None:
+    text = (REPOSITORY / "data" / "README.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    layouts = [example for example in examples if "images:" in example]
+    assert layouts
+    for example in layouts:
+        assert read_layout(write(tmp_path, example)).channels
+
+
+def test_the_settings_are_found_in_a_checkout_and_in_an_installed_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (config_folder() / "layouts" / "openms.yaml").is_file()
+    monkeypatch.setattr(folder, "_PACKAGE", tmp_path / "msseg")
+    with pytest.raises(FileNotFoundError, match="install it again"):
+        config_folder()
+    (tmp_path / "configs" / "layouts").mkdir(parents=True)
+    assert config_folder() == tmp_path / "configs"
+    (tmp_path / "msseg" / "configs" / "layouts").mkdir(parents=True)
+    assert config_folder() == tmp_path / "msseg" / "configs"
+
+
+def test_five_lines_make_a_layout(tmp_path: Path) -> None:
+    layout = read_layout(write(tmp_path, FIVE_LINES))
+    assert layout.name == "mine"
+    assert dict(layout.channels) == {"FLAIR": ("FLAIR",), "T1": ("T1",)}
+    fields = {"patient": "p1", "session": "2", "channel": "t1"}
+    assert (layout.scan_id(fields), layout.group_of(fields), layout.channel_of(fields)) == (
+        "p1_2",
+        "p1",
+        "T1",
+    )
+
+
+def test_templates_of_case_and_group(tmp_path: Path) -> None:
+    text = FIVE_LINES.replace("{patient}/", "{site}/{patient}/")
+    layout = read_layout(
+        write(tmp_path, text + 'case: "{site}-{patient}-{session}"\ngroup: "{site}-{patient}"\n')
+    )
+    fields = {"site": "A", "patient": "1", "session": "2", "channel": "T1"}
+    assert (layout.scan_id(fields), layout.group_of(fields)) == ("A-1-2", "A-1")
+
+
+def test_without_a_channel_field_all_files_are_of_the_one_channel(tmp_path: Path) -> None:
+    layout = read_layout(
+        write(tmp_path, 'images: "{patient}.nii.gz"\nchannels: FLAIR\n'.replace("FLAIR", "[FLAIR]"))
+    )
+    assert layout.channel_of({"patient": "1"}) == "FLAIR"
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (
+            ("channels: [FLAIR, T1]", "channels: [FLAIR, T1]\nchanels: 1"),
+            "unknown key chanels; did you mean channels?",
+        ),
+        (("channels: [FLAIR, T1]", ""), "channels is"),
+        (("channels: [FLAIR, T1]", "channels: {FLAIR: 3}"), "channels.FLAIR is 3"),
+        (("channels: [FLAIR, T1]", "channels: {FLAIR: x, T1: X}"), "spelling x twice"),
+        (("channels: [FLAIR, T1]", 'channels: ["FLAIR+T1"]'), "'FLAIR+T1' has to be named by"),
+        (("channels: [FLAIR, T1]", 'channels: {FLAIR: ""}'), "FLAIR has no spelling"),
+        (("{channel}.nii", "flair.nii"), "cannot be told apart"),
+        (("{patient}/{session}/lesions", "{patient}/lesions"), "would belong to no scan"),
+        (("lesions.nii", "{channel}_lesions.nii"), "a label is of all channels"),
+        (("{patient}", "{person}"), "unknown field {person}"),
+        (("channels:", "group: patient\nchannels:"), "group is 'patient', the same for all files"),
+        (("channels:", 'case: "{rater}"\nchannels:'), "case needs {rater}"),
+        (("{patient}/", "{site}/"), "group needs {patient}"),
+        (("channels:", 'select: {rater: "1"}\nchannels:'), "select names rater"),
+        (("images:", "images: 3\nimage:"), "images is 3"),
+        (("images:", "images: x\nimages:"), "images is given twice"),
+    ],
+)
+def test_a_wrong_layout_is_refused_by_one_sentence(
+    tmp_path: Path, change: tuple[str, str], complaint: str
+) -> None:
+    assert change[0] in FIVE_LINES
+    with pytest.raises(InputError, match=re.escape(complaint)) as caught:
+        read_layout(write(tmp_path, FIVE_LINES.replace(*change)))
+    assert "mine.yaml" in str(caught.value)
+
+
+def test_layouts_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"no layout 'isbi'; did you mean isbi2015\? Layouts: isbi2015, openms"
+    ):
+        read_layout("isbi")
+    with pytest.raises(InputError, match=r"none\.yaml does not exist"):
+        read_layout(str(tmp_path / "none.yaml"))
+
+
+def test_a_layout_is_the_same_after_writing_and_reading() -> None:
+    for layout in describe_layouts():
+        assert Layout.model_validate_json(layout.model_dump_json()) == layout

@@ -1,0 +1,164 @@
+"""Small run folders as a run leaves them, made of random volumes."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import yaml
+
+from msseg.evaluation.evaluation import Evaluation, Settings
+from msseg.evaluation.scores import CaseScores, score_case
+
+SHAPE = (20, 24, 12)
+SPACING_MM = (1.0, 1.0, 3.0)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A fake subject: image values and expert's mask on one grid."""
+
+    case: str
+    group: str
+    image: np.ndarray
+    truth: np.ndarray
+
+
+def make_subject(case: str, seed: int, lesion: bool = True) -> Subject:
+    """An ellipsoid head; lesions are brightest in slice 7."""
+    draw = np.random.default_rng(seed)
+    x, y, z = np.meshgrid(*[np.linspace(-1, 1, size) for size in SHAPE], indexing="ij")
+    head = x**2 / 0.8 + y**2 / 0.9 + z**2 < 0.9
+    image = np.where(head, 100 + 20 * y + draw.normal(0, 4, SHAPE), 0).astype(np.float32)
+    truth = np.zeros(SHAPE, dtype=bool)
+    if lesion:
+        truth[6:10, 9:14, 6:9] = True
+        truth[12:14, 12:15, 7] = True
+        image[truth] += 60
+    return Subject(case, f"patient of {case}", image, truth)
+
+
+def save(path: Path, data: np.ndarray) -> Path:
+    """Write an array as NIfTI with anisotropic voxels in LPS orientation."""
+    affine = np.diag([-SPACING_MM[0], -SPACING_MM[1], SPACING_MM[2], 1])
+    affine[:3, 3] = 10, 12, -15
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = nib.Nifti1Image(data.astype(np.uint8 if data.dtype == bool else np.float32), affine)
+    nib.save(image, path)
+    return path
+
+
+def predict(truth: np.ndarray, seed: int, error: float) -> np.ndarray:
+    """The truth with a share of its voxels dropped and as many added beside it."""
+    draw = np.random.default_rng(seed)
+    beside = np.roll(truth, 2, axis=0) & ~truth
+    return (truth & (draw.random(truth.shape) > error)) | (beside & (draw.random(truth.shape) < error))
+
+
+class RunMaker:
+    """Writes run folders into a temporary folder."""
+
+    def __init__(self, root: Path) -> None:
+        """Everything goes below this folder."""
+        self.root = root
+
+    def __call__(
+        self,
+        name: str,
+        network: str = "residual_unet3d",
+        errors: Mapping[str, float] | None = None,
+        subjects: Sequence[Subject] | None = None,
+        config: Mapping[str, object] | None = None,
+        validated: bool = True,
+    ) -> Path:
+        """One run with a model for each channel of `errors` (share of wrong lesion voxels)."""
+        errors = errors or {"FLAIR": 0.2}
+        subjects = subjects if subjects is not None else [make_subject("a", 1), make_subject("b", 2)]
+        run = self.root / name
+        run.mkdir(parents=True)
+        channels = list(errors)
+        settings = {
+            "name": name,
+            "network": {"name": network, "base_channels": 8},
+            "data": {"channels": channels},
+        }
+        (run / "config.yaml").write_text(yaml.safe_dump({**settings, **(config or {})}))
+        test = [subject.case for subject in subjects]
+        groups = {subject.case: subject.group for subject in subjects} | {"x": "other patient"}
+        split = {"train": ["x"], "validation": [], "test": test, "unused": [], "groups": groups}
+        split |= {"shared_patients": [], "warnings": []}
+        (run / "split.json").write_text(json.dumps(split))
+        (run / "versions.json").write_text(json.dumps({"msseg": "0.1.0", "torch": "2.13.0"}))
+        for place, (channel, error) in enumerate(errors.items()):
+            self.model(run / channel, name, network, subjects, error, place, validated)
+        return run
+
+    def model(
+        self,
+        folder: Path,
+        config_name: str,
+        network: str,
+        subjects: Sequence[Subject],
+        error: float,
+        seed: int,
+        validated: bool,
+    ) -> None:
+        """The folder of one trained model."""
+        folder.mkdir()
+        channels = folder.name.split("+")
+        test = [subject.case for subject in subjects]
+        facts = {
+            "config_name": config_name,
+            "network": network,
+            "channels": channels,
+            "parameters": 1_234_567,
+        }
+        facts |= {"train": ["x"], "validation": [], "test": test, "seconds_training": 754.0, "device": "cpu"}
+        (folder / "run.json").write_text(json.dumps(facts))
+        (folder / "epochs.csv").write_text(epochs_csv(validated))
+        entries, scores = [], []
+        for place, subject in enumerate(subjects):
+            mask = predict(subject.truth, 10 * seed + place, error)
+            stem = "".join(letter if letter.isalnum() else "_" for letter in subject.case)
+            images = {
+                name: save(self.root / "data" / f"{stem}_{name}.nii.gz", subject.image) for name in channels
+            }
+            label = save(self.root / "data" / f"{stem}_truth.nii.gz", subject.truth)
+            save(folder / "predictions" / f"{stem}_mask.nii.gz", mask)
+            entries.append(
+                {
+                    "case": subject.case,
+                    "group": subject.group,
+                    "images": {name: str(path) for name, path in images.items()},
+                    "label": str(label),
+                    "prediction": f"predictions/{stem}_mask.nii.gz",
+                }
+            )
+            values = score_case(mask, subject.truth, SPACING_MM)
+            scores.append(CaseScores(subject.case, values, subject.group))
+        (folder / "cases.json").write_text(json.dumps(entries))
+        if scores:
+            Evaluation.from_cases(scores, settings=Settings(bootstrap=200)).to_json(
+                folder / "evaluation.json"
+            )
+
+
+def epochs_csv(validated: bool, epochs: int = 6) -> str:
+    """An epoch table; validation runs every second epoch."""
+    lines = ["epoch,train_loss,val_loss,val_dsc,learning_rate,seconds"]
+    for epoch in range(epochs):
+        loss = 1.2 * 0.8**epoch
+        checked = validated and epoch % 2 == 1
+        lines.append(
+            f"{epoch},{loss:.4f},{f'{loss + 0.1:.4f},{1 - loss / 1.3:.4f}' if checked else ','},0.0001,3.1"
+        )
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> RunMaker:
+    """Writes run folders below the test's own folder."""
+    return RunMaker(tmp_path)
