@@ -21,7 +21,7 @@ help:
 	@sed -n '1,5s/^# \{0,1\}//p' Makefile
 
 demo: $(VENV)/.msseg-demo
-	$(RUN) -m msseg demo $(ARGS)
+	$(RUN) -m msseg demo --out data/demo $(ARGS)
 
 # One thread for each test process: the processes share the cores already.
 test: $(VENV)/.msseg-test
@@ -54,10 +54,10 @@ $(VENV)/.msseg-demo $(VENV)/.msseg-test $(VENV)/.msseg-lint: $(VENV)/.python $(P
 
 $(VENV)/.python:
 	@command -v $(PYTHON) >/dev/null || { \
-		echo "msseg needs Python 3.10 or newer, but there is no $(PYTHON) here. Install it, or name another: make PYTHON=/path/to/python3 ..." >&2; \
+		echo "msseg needs Python 3.11 or newer, but there is no $(PYTHON) here. Install it, or name another: make PYTHON=/path/to/python3 ..." >&2; \
 		exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
-		echo "msseg needs Python 3.10 or newer, but $(PYTHON) is $$($(PYTHON) --version 2>&1). Name a newer one: make PYTHON=/path/to/python3 ..." >&2; \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "msseg needs Python 3.11 or newer, but $(PYTHON) is $$($(PYTHON) --version 2>&1). Name a newer one: make PYTHON=/path/to/python3 ..." >&2; \
 		exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 		echo "$(PYTHON) lacks the module venv. On Debian and Ubuntu: apt install python3-venv" >&2; \

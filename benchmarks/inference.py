@@ -4,9 +4,9 @@
     python benchmarks/inference.py --model RUN/FLAIR/model --image X_FLAIR.nii.gz --truth X_lesions.nii.gz
 
 Every measurement is a fresh process, and the methods take turns (A B A B), so that what else the machine does
-meets all of them. The peers are used as their documentation shows: the whole volume, fp32, windows of the training
-patch, overlap 0.5, blended by Gaussian (MONAI) or Hann (TorchIO) weights. "file to file" starts with imports done
-and the model loaded; "process" is all of it. Writes inference.json and inference.md.
+meets all of them. The peers are used as their documentation shows: the whole volume, fp32, windows of the
+training patch, overlap 0.5, blended by Gaussian (MONAI) or Hann (TorchIO) weights. "file to file" starts with
+imports done and the model loaded; "process" is all of it. Writes inference.json and inference.md.
 """
 
 import argparse
@@ -39,7 +39,7 @@ REFERENCE = "msseg fp32"
 Timed = Callable[[], Callable[[], None]]
 
 
-# ------------------------------------------------------------------------------------ the methods, one per process
+# ------------------------------------------------------------------------------ the methods, one per process
 def run_msseg(arguments: argparse.Namespace, precision: str, window: str | None = None) -> Callable[[], None]:
     """Load the model; what is returned reads, predicts and writes."""
     inference = read_settings(arguments.model).inference
@@ -151,11 +151,8 @@ def peak_mib() -> float:
 # ------------------------------------------------------------------------------------ what they are given
 def make_image(path: Path, shape: tuple[int, int, int]) -> Path:
     """An ellipsoid of noise, as large in its grid as a head is; its content does not matter to the time."""
-    axes = np.meshgrid(
-        *[np.linspace(-1, 1, size) / share for size, share in zip(shape, HEAD_SHARE, strict=True)],
-        indexing="ij",
-    )
-    inside = sum(axis**2 for axis in axes) <= 1
+    axes = [np.linspace(-1, 1, size) / share for size, share in zip(shape, HEAD_SHARE, strict=True)]
+    inside = sum(axis**2 for axis in np.meshgrid(*axes, indexing="ij")) <= 1
     voxels = np.random.default_rng(0).normal(100, 20, shape).astype(np.float32) * inside
     nib.save(nib.Nifti1Image(voxels, np.eye(4)), path)
     return path
@@ -210,20 +207,24 @@ def agreement(method: str, masks: dict[str, Path], arguments: argparse.Namespace
     if arguments.random_weights:
         return {}
     others = {"dsc_with_fp32": masks.get(REFERENCE), "dsc_with_truth": arguments.truth}
-    return {name: dsc(masks[method], Path(other)) for name, other in others.items() if other is not None}
+    mask = on_grid(masks[method], arguments.image)
+    return {name: dsc(mask, on_grid(other, arguments.image)) for name, other in others.items() if other}
 
 
-def dsc(first: Path, second: Path) -> float:
-    """Dice similarity coefficient of two masks, laid over each other in world space (peers turn or crop theirs)."""
-    one, other = ({*map(tuple, world_voxels(path))} for path in (first, second))
-    return 2 * len(one & other) / (len(one) + len(other)) if one or other else 1.0
+def dsc(first: np.ndarray, second: np.ndarray) -> float:
+    """Dice similarity coefficient of two masks."""
+    both = first.sum() + second.sum()
+    return float(2 * (first & second).sum() / both) if both else 1.0
 
 
-def world_voxels(path: Path) -> np.ndarray:
-    """Places of the true voxels, in whole micrometres."""
-    image = nib.load(path)
-    voxels = np.argwhere(np.asarray(image.dataobj) > 0.5)
-    return np.rint(nib.affines.apply_affine(image.affine, voxels) * 100).astype(int) * 10
+def on_grid(path: Path, image: Path) -> np.ndarray:
+    """A mask on the image's grid; the peers write theirs turned to RAS, or cropped."""
+    mask, grid = nib.load(path), nib.load(image)
+    there = np.argwhere(np.asarray(mask.dataobj) > 0.5)
+    here = nib.affines.apply_affine(np.linalg.inv(grid.affine) @ mask.affine, there)
+    result = np.zeros(grid.shape, dtype=bool)
+    result[tuple(np.rint(here).astype(int).T)] = True
+    return result
 
 
 def machine() -> dict[str, Any]:
@@ -248,7 +249,8 @@ def commit() -> str:
 def markdown(report: dict[str, Any]) -> str:
     """The table, with all that is needed to repeat it."""
     results = report["results"]
-    first = next(iter(results.values()))["median"]
+    name = next(iter(results))
+    first = results[name]["median"]
     columns = {
         "file_to_file_s": "file to file (s)",
         "process_s": "process (s)",
@@ -258,7 +260,7 @@ def markdown(report: dict[str, Any]) -> str:
         columns["peak_gpu_mib"] = "peak GPU memory (MiB)"
     extra = {"dsc_with_fp32": f"DSC with {REFERENCE}", "dsc_with_truth": "DSC with the truth"}
     extra = {key: title for key, title in extra.items() if any(key in result for result in results.values())}
-    head = ["method", *columns.values(), "time / first", "memory / first", *extra.values()]
+    head = ["method", *columns.values(), f"time / {name}", f"memory / {name}", *extra.values()]
     rows = [head, ["---", *["---:"] * (len(head) - 1)]]
     for method, result in results.items():
         median = result["median"]
@@ -275,9 +277,7 @@ def markdown(report: dict[str, Any]) -> str:
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, help="model folder (default: random weights)")
     parser.add_argument(
         "--image", type=Path, help="NIfTI file (default: a made-up head); at least as large as the patch"
@@ -304,8 +304,10 @@ def main() -> None:
         measure(arguments)
         return
     arguments.random_weights = arguments.model is None
-    given = "random weights" if arguments.random_weights else str(arguments.model)
-    if not arguments.random_weights:
+    if arguments.random_weights:
+        given = f"random weights, {arguments.base_channels} base maps, patches of {arguments.patch}^3"
+    else:
+        given = str(arguments.model)
         arguments.model, *more = find_models(arguments.model)
         if more:
             raise SystemExit(f"{given} holds several models: name the folder of one")
@@ -324,9 +326,7 @@ def main() -> None:
             "msseg": msseg.__version__,
             **{name: version(name) for name in VERSIONS},
         }
-        arguments.model = arguments.model or make_model(
-            folder / "model", arguments.base_channels, arguments.patch
-        )
+        arguments.model = arguments.model or make_model(folder / "model", arguments.base_channels, arguments.patch)
         arguments.image = arguments.image or make_image(folder / "image.nii.gz", tuple(arguments.shape))
         report["results"] = run_all(arguments, folder)
     arguments.out.mkdir(parents=True, exist_ok=True)

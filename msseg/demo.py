@@ -9,6 +9,7 @@ from msseg.config.folder import config_folder
 from msseg.config.load import load_config
 from msseg.errors import InputError
 from msseg.experiment import run_experiment
+from msseg.inference.progress import say
 from msseg.report.page import make_report
 
 NETWORKS = ("unet3d", "residual_unet3d")
@@ -31,7 +32,7 @@ def run_demo(out: Path, console: Console) -> Path:
     begun = time.perf_counter()
     data = out / "data"
     if not data.exists():
-        console.print(f"drawing {PATIENTS} phantom patients with {SESSIONS} sessions each: {data}", highlight=False)
+        say(console, f"drawing {PATIENTS} phantom patients with {SESSIONS} sessions each: {data}")
         _write_cohort(data)
     runs = []
     for network in NETWORKS:
@@ -44,8 +45,8 @@ def run_demo(out: Path, console: Console) -> Path:
     report = out / "report.html"
     make_report(runs, report)
     console.rule(f"done in {time.perf_counter() - begun:.0f} s")
-    console.print((out / "tables" / "summary.md").read_text(encoding="utf-8"), highlight=False, markup=False)
-    console.print(f"open {report} in a browser for pictures and curves", highlight=False, soft_wrap=True)
+    say(console, (out / "tables" / "summary.md").read_text(encoding="utf-8"))
+    say(console, f"open {report} in a browser for pictures and curves")
     return report
 
 

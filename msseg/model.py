@@ -90,10 +90,14 @@ def read_settings(folder: Path) -> ModelSettings:
     except FileNotFoundError as error:
         raise InputError(f"{folder} is not a model folder: it has no {SETTINGS_FILE}") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"the model folder {folder} is damaged: {SETTINGS_FILE} cannot be read; train or copy it anew") from error
+        raise InputError(
+            f"the model folder {folder} is damaged: {SETTINGS_FILE} cannot be read; train or copy it anew"
+        ) from error
     version = content.get("format_version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > FORMAT_VERSION:
-        raise InputError(f"the model in {folder} has format {version}; this msseg reads up to {FORMAT_VERSION}: update msseg")
+        raise InputError(
+            f"the model in {folder} has format {version}; this msseg reads up to {FORMAT_VERSION}: update msseg"
+        )
     try:
         return ModelSettings.model_validate(content, strict=False)
     except ValidationError as error:
@@ -119,7 +123,9 @@ def load_network(folder: Path) -> tuple[nn.Module, ModelSettings]:
     if not path.is_file():
         raise InputError(f"the model folder {folder} is damaged: {WEIGHTS_FILE} is missing; train or copy it anew")
     if settings.weights_sha256 and _sha256(path) != settings.weights_sha256:
-        raise InputError(f"the model folder {folder} is damaged: {WEIGHTS_FILE} has changed since it was written; copy it anew")
+        raise InputError(
+            f"the model folder {folder} is damaged: {WEIGHTS_FILE} has changed since it was written; copy it anew"
+        )
     network = build_network(settings.network, in_channels=len(settings.channels))
     try:
         network.load_state_dict(load_file(path))
@@ -143,7 +149,9 @@ def find_models(path: Path) -> list[Path]:
     found = sorted({file.parent for depth in ("*", "*/*", "*/*/*") for file in path.glob(f"{depth}/{SETTINGS_FILE}")})
     found = [folder for folder in found if not any(part.startswith(".") for part in folder.relative_to(path).parts)]
     if not found:
-        raise InputError(f"{path} is neither a model folder nor a run folder with a trained model (no {SETTINGS_FILE} in it)")
+        raise InputError(
+            f"{path} is neither a model folder nor a run folder with a trained model (no {SETTINGS_FILE} in it)"
+        )
     return found
 
 

@@ -1,12 +1,12 @@
 """The run folder: everything that explains and reproduces a run is in it, under names that are given here alone.
 
-    RUN/
-      config.yaml  split.json  versions.json     the resolved settings, who is in which part, software versions
-      cache/                                      preprocessed volumes (unless data.cache names another folder)
-      report.html  tables/
-      FLAIR/                                      one folder for each trained model, named by its channels
-        run.json  cases.json  epochs.csv  evaluation.json
-        checkpoints/  tensorboard/  model/  predictions/
+RUN/
+  config.yaml  split.json  versions.json     the resolved settings, who is in which part, software versions
+  cache/                                      preprocessed volumes (unless data.cache names another folder)
+  report.html  tables/
+  FLAIR/                                      one folder for each trained model, named by its channels
+    run.json  cases.json  epochs.csv  evaluation.json
+    checkpoints/  tensorboard/  model/  predictions/
 """
 
 import fcntl

@@ -52,9 +52,7 @@ def channel_sets(data: DataConfig) -> tuple[tuple[str, ...], ...]:
     Raises:
         InputError: A channel, the layout or the table is not known.
     """
-    return _channels_of(
-        read_table(Path(data.table).expanduser()) if data.table is not None else _layout_of(data), data
-    )
+    return _channels_of(read_table(Path(data.table).expanduser()) if data.table is not None else _layout_of(data), data)
 
 
 def _layout_of(data: DataConfig) -> Layout:
@@ -88,9 +86,7 @@ def _cases_of_layout(
     return [case for scan in scans for case in _cases_of_scan(scan, wanted, variants, need_label)]
 
 
-def _cases_of_scan(
-    scan: Scan, wanted: Sequence[str], variants: Sequence[Values], need_label: bool
-) -> list[Case]:
+def _cases_of_scan(scan: Scan, wanted: Sequence[str], variants: Sequence[Values], need_label: bool) -> list[Case]:
     """One case, or one for each rater where labels of several are kept."""
     images = {channel: scan.images[channel] for channel in wanted}
     if len(variants) <= 1 or not need_label:

@@ -112,9 +112,7 @@ class Layout(Section):
         scans = [set(pattern.fields) - {"channel"} for pattern in self.image_patterns]
         for pattern in self.label_patterns:
             if "channel" in pattern.fields:
-                raise ValueError(
-                    f"the label pattern '{pattern.text}' has {{channel}}; a label is of all channels"
-                )
+                raise ValueError(f"the label pattern '{pattern.text}' has {{channel}}; a label is of all channels")
             if set(pattern.fields) - set(self.label_fields) not in scans:
                 raise ValueError(
                     f"the label pattern '{pattern.text}' does not have the fields of any image pattern"
@@ -134,9 +132,7 @@ class Layout(Section):
         texts = [text.lower() for spellings in self.channels.values() for text in spellings]
         twice = sorted({text for text in texts if texts.count(text) > 1})
         if twice:
-            raise ValueError(
-                f"channels has the spelling {listing(twice)} twice (upper and lower case are one)"
-            )
+            raise ValueError(f"channels has the spelling {listing(twice)} twice (upper and lower case are one)")
 
     def _check_image(self, pattern: Pattern) -> None:
         if "channel" not in pattern.fields and len(self.channels) > 1:
@@ -149,9 +145,7 @@ class Layout(Section):
             if template is None:
                 continue
             if not fields_of(template):
-                raise ValueError(
-                    f"{key} is '{template}', the same for all files; name a field, as {{patient}}"
-                )
+                raise ValueError(f"{key} is '{template}', the same for all files; name a field, as {{patient}}")
             lacking = [f"{{{field}}}" for field in fields_of(template) if field not in scan_fields]
             if lacking:
                 raise ValueError(f"{key} needs {listing(lacking)}, which no scan has by '{pattern.text}'")

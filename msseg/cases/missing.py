@@ -51,9 +51,7 @@ def _channels_lacking(scans: Sequence[Scan], wanted: Sequence[str], layout: Layo
     }
 
 
-def _labels_lacking(
-    scans: Sequence[Scan], variants: Sequence[Values], layout: Layout
-) -> dict[str, list[str]]:
+def _labels_lacking(scans: Sequence[Scan], variants: Sequence[Values], layout: Layout) -> dict[str, list[str]]:
     """What is looked for -> the scans that do not have it."""
     patterns = f"({' or '.join(layout.labels)})"
     if not variants:

@@ -14,9 +14,7 @@ FIELDS = ("site", "patient", "session", "channel", "rater")
 """The fields a pattern may have, in the order in which they make up an id."""
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
-_TOKEN = re.compile(
-    r"\{(?P<field>[^{}]*)\}|\[(?P<optional>[^][{}*?/]+)\]|(?P<wildcard>[*?])|(?P<text>[^][{}*?]+)"
-)
+_TOKEN = re.compile(r"\{(?P<field>[^{}]*)\}|\[(?P<optional>[^][{}*?/]+)\]|(?P<wildcard>[*?])|(?P<text>[^][{}*?]+)")
 
 
 @dataclass(frozen=True)

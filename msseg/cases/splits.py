@@ -146,9 +146,7 @@ def _only_one(cases: Sequence[Case], split: SplitConfig) -> str:
     )
 
 
-def _on_several_sides(
-    ordered: Mapping[str, Sequence[Case]], group_by: str = "patient"
-) -> dict[str, list[str]]:
+def _on_several_sides(ordered: Mapping[str, Sequence[Case]], group_by: str = "patient") -> dict[str, list[str]]:
     """Patients (or scans) in more than one part, with those parts."""
     sides: dict[Unit, list[str]] = defaultdict(list)
     for part in PARTS:

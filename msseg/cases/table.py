@@ -116,9 +116,7 @@ def read_table(path: Path) -> Table:
         raise InputError(f"the table {path}, line {reader.line_num}, is not valid CSV: {error}") from error
     lines = [(line, cells) for line, cells in lines if any(cells)]
     if not lines:
-        raise InputError(
-            f"the table {path} is empty; it needs a header (case, group, label, channels) and rows"
-        )
+        raise InputError(f"the table {path} is empty; it needs a header (case, group, label, channels) and rows")
     columns = _columns(path, lines[0][1])
     rows = tuple(_row(path, columns, line, cells) for line, cells in lines[1:])
     if not rows:

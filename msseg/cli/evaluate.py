@@ -10,16 +10,23 @@ from msseg.errors import PartialFailureError
 
 def evaluate(
     prediction: Annotated[
-        Path | None, typer.Option(help="Predicted mask (or probability), or a folder of them.", show_default=False)
+        Path | None,
+        typer.Option(help="Predicted mask (or probability), or a folder of them.", show_default=False),
     ] = None,
     truth: Annotated[Path | None, typer.Option(help="True mask, or a folder of them.", show_default=False)] = None,
     table: Annotated[
-        Path | None, typer.Option(help="CSV with the columns case, prediction, truth, instead of pairing by name.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="CSV with the columns case, prediction, truth, instead of pairing by name.",
+            show_default=False,
+        ),
     ] = None,
     task: Annotated[Literal["lesions"], typer.Option(help="What is evaluated.")] = "lesions",
     threshold: Annotated[float, typer.Option(help="Predicted is what is above this.")] = 0.5,
     json: Annotated[Path | None, typer.Option(help="Write all scores to this JSON file.", show_default=False)] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write the scores of each case to this CSV file.", show_default=False)] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write the scores of each case to this CSV file.", show_default=False)
+    ] = None,
 ) -> None:
     """Score predictions against truths: DSC, IoU, sensitivity, precision, volumes, HD95."""
     from rich.console import Console

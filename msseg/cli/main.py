@@ -3,21 +3,25 @@
 Heavy libraries are imported inside the commands that need them, so that `msseg --help` answers at once.
 """
 
+import signal
 import sys
+import traceback
 import warnings
+from types import FrameType
+from typing import Any, NoReturn
 
 import typer
-from typer.exceptions import TyperException
 
 from msseg.cli import demo, evaluate, predict, report, show, train
 from msseg.errors import InputError, PartialFailureError
 
 STOPPED = "stopped; what is finished stays, and --resume continues a run"
-EXIT_CRASH, EXIT_INPUT, EXIT_PARTIAL, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_CRASH, EXIT_INPUT, EXIT_PARTIAL, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 3, 130, 143
 
 app = typer.Typer(
     name="msseg",
-    help="Segment lesions in MRI volumes: train, predict, evaluate, report. `msseg demo` shows it all on built-in data.",
+    help="Segment lesions in MRI volumes: train, predict, evaluate, report."
+    " `msseg demo` shows it all on built-in data.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # help in plain text: importing the Markdown renderer takes longer than all the rest
@@ -42,27 +46,34 @@ def main() -> None:
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     warnings.showwarning = _show_warning
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         app(args=arguments, prog_name="msseg", standalone_mode=False)
-    except Exception as error:
+    except (Exception, KeyboardInterrupt, _Terminated) as error:
         if debug:
-            raise
+            traceback.print_exc()
         sys.exit(_explain(error))
-    except KeyboardInterrupt:
-        if debug:
-            raise
+
+
+class _Terminated(SystemExit):
+    """SIGTERM came: a cluster's time is up, or a container stops. What cleans up on the way out still does."""
+
+
+def _terminate(_: int, __: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+def _explain(error: BaseException) -> int:
+    if isinstance(error, _Terminated):
         print(STOPPED, file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
-
-
-def _explain(error: Exception) -> int:
-    if isinstance(error, typer.Abort):
+        return EXIT_TERMINATED
+    if isinstance(error, KeyboardInterrupt | typer.Abort):  # Typer makes the second of the first
         print(STOPPED, file=sys.stderr)
         return EXIT_INTERRUPTED
     if isinstance(error, typer.Exit):
         return error.exit_code
-    if isinstance(error, TyperException):
-        error.show()
+    if hasattr(error, "format_message"):  # a usage error: click's, or of the copy of click that newer Typers carry
+        print(_usage(error), file=sys.stderr)
         return EXIT_INPUT
     if isinstance(error, InputError):
         print(f"error: {error}", file=sys.stderr)
@@ -70,8 +81,20 @@ def _explain(error: Exception) -> int:
     if isinstance(error, PartialFailureError):
         print(f"some cases failed: {error}", file=sys.stderr)
         return EXIT_PARTIAL
-    print(f"msseg crashed: {type(error).__name__}: {error} (--debug shows where; please report it)", file=sys.stderr)
+    print(
+        f"msseg crashed: {type(error).__name__}: {error} (--debug shows where; please report it)",
+        file=sys.stderr,
+    )
     return EXIT_CRASH
+
+
+def _usage(error: Any) -> str:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return str(error.format_message())
+    message = error.format_message().replace("Value error, ", "").rstrip(".")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "msseg"
+    return f"error: {message[:1].lower()}{message[1:]} (`{command} --help` tells more)"
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:

@@ -9,36 +9,42 @@ from msseg.errors import InputError, PartialFailureError
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="Model folder, or the run folder it is in.", show_default=False)],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="Model folder, or the run folder it is in.", show_default=False)
+    ],
     inputs: Annotated[
         list[str],
         typer.Argument(
-            metavar="INPUT...",
+            metavar="INPUT",
             help="Files, folders of files, or CHANNEL=path pairs; with --layout the data set's folder.",
             show_default=False,
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the results: X.nii.gz gives X_mask.nii.gz.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results: X.nii.gz gives X_mask.nii.gz.", show_default=False)
+    ],
     probability: Annotated[bool, typer.Option("--probability", help="Write X_probability.nii.gz as well.")] = False,
     threshold: Annotated[
-        float | None, typer.Option(help="Lesion is where the probability is above this; default: the model's.", show_default=False)
+        float | None,
+        typer.Option(help="Lesion is where the probability is above this; default: the model's.", show_default=False),
     ] = None,
     layout: Annotated[str | None, typer.Option(help="INPUT is a data set of this layout.", show_default=False)] = None,
     ensemble: Annotated[
-        list[Path] | None, typer.Option(help="Another model to average with (several times for more).", show_default=False)
+        list[Path] | None,
+        typer.Option(help="Another model to average with (several times for more).", show_default=False),
     ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
     precision: Annotated[Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Arithmetic.")] = "auto",
 ) -> None:
     """Segment volumes with a trained model; each mask lies exactly on its input's grid."""
     from rich.console import Console
-    from rich.progress import track
 
     from msseg.cases.find import find_cases
     from msseg.config.data import DataConfig
     from msseg.inference.batch import predict_batch
     from msseg.inference.inputs import inputs_from_arguments, inputs_from_cases, named_channels
     from msseg.inference.predictor import load_model
+    from msseg.inference.progress import case_progress, say
 
     predictor = load_model([model, *(ensemble or [])], device, precision, channels=named_channels(inputs))
     if layout is None:
@@ -47,19 +53,19 @@ def predict(
         data = DataConfig(layout=layout, channels=("+".join(predictor.channels),))
         found = [case for folder in inputs for case in find_cases(data, Path(folder), need_label=False)]
         cases = inputs_from_cases([(case.id, case.images) for case in found], predictor.channels)
-    console = Console()
+    console, errors = Console(), Console(stderr=True)
     results = predict_batch(predictor, cases, out, probability=probability, threshold=threshold)
     failed = []
-    for result in track(results, "predicting", len(cases), console=console, disable=not console.is_terminal, transient=True):
-        if result.error is None:
-            console.print(f"{result.outputs[0]}  {result.seconds:.1f} s", highlight=False, soft_wrap=True)
-        elif not isinstance(result.error, InputError):
-            raise result.error
-        elif len(cases) == 1:
-            raise result.error
-        else:
-            failed.append(result.input.name)
-            console.print(f"[red]{result.input.name}: {result.error}[/red]", highlight=False, soft_wrap=True)
+    with case_progress(console, "predicting", len(cases)) as done:
+        for result in results:
+            done()
+            if result.error is None:
+                say(console, f"{result.outputs[0]}  {result.seconds:.1f} s")
+            elif not isinstance(result.error, InputError) or len(cases) == 1:
+                raise result.error
+            else:
+                failed.append(result.input.name)
+                say(errors, f"{result.input.name}: {result.error}", "red")
     if len(failed) == len(cases):
         raise InputError(f"none of {len(cases)} cases could be predicted; the reasons are above")
     if failed:

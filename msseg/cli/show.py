@@ -1,5 +1,10 @@
 """`msseg layouts`, `networks`, `losses` and `schema`: what there is."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from msseg.config.section import Section
+
 
 def layouts() -> None:
     """Named layouts: how the files of known data sets are recognised."""
@@ -23,8 +28,9 @@ def networks() -> None:
     from msseg.networks.registry import build_network, parameter_count
 
     for config in get_args(get_args(NetworkConfig)[0]):
+        trained = parameter_count(build_network(config(), in_channels=1))
         print(f"{config().name}: {config.__doc__}")
-        print(f"  {parameter_count(build_network(config(), in_channels=1)):,} trained parameters with the defaults")
+        print(f"  {trained:,} trained parameters with these defaults and one channel")
         _print_fields(config)
 
 
@@ -34,7 +40,7 @@ def losses() -> None:
 
     from msseg.config.loss import LossConfig
 
-    for config in get_args(get_args(get_args(LossConfig)[0])[0]):
+    for config in get_args(get_args(LossConfig)[0]):
         print(f"{config().name}: {config.__doc__}")
         _print_fields(config)
 
@@ -46,8 +52,10 @@ def schema() -> None:
     print(json_schema())
 
 
-def _print_fields(config: type) -> None:
-    for name, field in config.model_fields.items():  # type: ignore[attr-defined]
+def _print_fields(config: "type[Section]") -> None:
+    import json
+
+    for name, field in config.model_fields.items():
         if name != "name":
-            print(f"  {name}: {field.default}  ({field.description})")
+            print(f"  {name}: {json.dumps(field.default)}  ({(field.description or '').rstrip('.')})")
     print()

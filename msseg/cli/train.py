@@ -5,21 +5,33 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from msseg.errors import InputError
+
 if TYPE_CHECKING:
     from msseg.config.experiment import ExperimentConfig
 
-Config = Annotated[Path, typer.Argument(help="Experiment file (YAML).", show_default=False)]
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="Experiment file (YAML).", show_default=False)]
 Rest = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Settings in place of the file's: training.epochs=20", show_default=False),
+    typer.Argument(
+        metavar="KEY=VALUE",
+        help="Settings in place of the file's: training.epochs=20",
+        show_default=False,
+    ),
 ]
-Data = Annotated[Path | None, typer.Option(help="Folder of the data set, in place of data.root.", show_default=False)]
-Out = Annotated[Path | None, typer.Option(help="Run folder; runs/NAME if not given.", show_default=False)]
+Data = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder of the data set, in place of data.root.", show_default=False)
+]
+Out = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Run folder; runs/NAME if not given.", show_default=False)
+]
 Channels = Annotated[
     list[str] | None,
     typer.Option(
         "--channel",
-        help="Train on this channel; several times for several models; FLAIR+T1 for one model of both. Default: the file's.",
+        metavar="CHANNEL",
+        help="Train on this channel; several times for several models; FLAIR+T1 for one model of both."
+        " Default: the file's.",
         show_default=False,
     ),
 ]
@@ -27,7 +39,12 @@ Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in this
 
 
 def run(
-    config: Config, rest: Rest = None, data: Data = None, out: Out = None, channel: Channels = None, resume: Resume = False
+    config: Config,
+    rest: Rest = None,
+    data: Data = None,
+    out: Out = None,
+    channel: Channels = None,
+    resume: Resume = False,
 ) -> None:
     """For each channel: train, predict the test cases, evaluate; then one report over all."""
     settings = read_settings(config, rest, data, channel)
@@ -39,7 +56,12 @@ def run(
 
 
 def train(
-    config: Config, rest: Rest = None, data: Data = None, out: Out = None, channel: Channels = None, resume: Resume = False
+    config: Config,
+    rest: Rest = None,
+    data: Data = None,
+    out: Out = None,
+    channel: Channels = None,
+    resume: Resume = False,
 ) -> None:
     """Train the models of an experiment, without testing them."""
     settings = read_settings(config, rest, data, channel)
@@ -62,7 +84,7 @@ def read_settings(
     overrides = [word for word in words if "=" in word]
     named = [*(channels or []), *(word for word in words if "=" not in word)]
     if named and not channels:
-        raise typer.BadParameter(f"'{named[0]}' is neither an option nor of the form key=value")
+        raise InputError(f"'{named[0]}' is neither an option nor of the form key=value")
     if data is not None:
         overrides.append(f"data.root={json.dumps(str(data))}")
     if channels:

@@ -19,9 +19,7 @@ def _joined_channels(entries: tuple[str, ...]) -> tuple[str, ...]:
     for entry in entries:
         parts = [part.strip() for part in entry.split("+")]
         if not all(parts) or len(set(parts)) < len(parts):
-            raise ValueError(
-                f"has the entry '{entry}'; it has to be a channel, or different ones as FLAIR+T1"
-            )
+            raise ValueError(f"has the entry '{entry}'; it has to be a channel, or different ones as FLAIR+T1")
     return entries
 
 
@@ -86,18 +84,12 @@ class SplitConfig(Section):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if min(self.fractions) < 0 or abs(sum(self.fractions) - 1) > 1e-6:
-            raise ValueError(
-                f"fractions have to be at least 0 and add up to 1, but are {list(self.fractions)}"
-            )
+            raise ValueError(f"fractions have to be at least 0 and add up to 1, but are {list(self.fractions)}")
         if self.fractions[0] == 0:
-            raise ValueError(
-                f"fractions are {list(self.fractions)}: the first is for training and has to be above 0"
-            )
+            raise ValueError(f"fractions are {list(self.fractions)}: the first is for training and has to be above 0")
         lists = [name for name in ("train", "validation", "test") if getattr(self, name) is not None]
         if lists and "train" not in lists:
-            raise ValueError(
-                f"{' and '.join(lists)} given without train: list the groups to train on as well"
-            )
+            raise ValueError(f"{' and '.join(lists)} given without train: list the groups to train on as well")
         if self.train == ():
             raise ValueError("train is empty: list the groups to train on")
         if lists and self.folds is not None:

@@ -65,7 +65,9 @@ def _apply(content: dict[str, Any], override: str) -> Place:
         elif isinstance(node, list) and isinstance(part, int) and part < len(node):
             node = node[part]
         else:
-            raise InputError(f"the override '{override}' has no place: {'.'.join(map(str, parts[: depth + 1]))} holds no keys")
+            raise InputError(
+                f"the override '{override}' has no place: {'.'.join(map(str, parts[: depth + 1]))} holds no keys"
+            )
     last = parts[-1]
     if isinstance(node, list) and isinstance(last, int) and last < len(node):
         node[last] = parse_value(text)

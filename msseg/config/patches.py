@@ -7,7 +7,6 @@ from pydantic import AfterValidator, Field
 from msseg.config.section import Section
 
 
-
 def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
     if limits[0] > limits[1]:
         raise ValueError(f"runs from {limits[0]} to {limits[1]}: give the smaller value first")
@@ -130,7 +129,8 @@ class Elastic(_Augmentation):
 
 
 Augmentation = Annotated[
-    Motion | BiasField | Noise | Gamma | Contrast | Blur | Flip | Affine | Elastic, Field(discriminator="name")
+    Motion | BiasField | Noise | Gamma | Contrast | Blur | Flip | Affine | Elastic,
+    Field(discriminator="name"),
 ]
 
 PAPER_ORDER: tuple[Augmentation, ...] = (Motion(), BiasField(), Noise(), Flip(), Affine(), Elastic())

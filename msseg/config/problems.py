@@ -74,7 +74,11 @@ def _sentence(problem: ErrorDetails, place: Place, model: type[BaseModel]) -> st
         allowed = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
         return f"{key} is {_show(given)}{nearest(str(given), allowed)} Allowed: {', '.join(allowed)}"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        allowed = [word.strip("' ") for word in context.get("expected_tags", "").split(",")] if "expected_tags" in context else []
+        allowed = (
+            [word.strip("' ") for word in context.get("expected_tags", "").split(",")]
+            if "expected_tags" in context
+            else []
+        )
         named = context.get("tag", _show(given))
         return f"{key} is {named}{nearest(str(named), allowed)} Allowed: {', '.join(allowed) or 'an entry with a name'}"
     if kind == "value_error":

@@ -8,7 +8,7 @@ import math
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +79,7 @@ class Evaluation:
 
     def to_json_dict(self) -> dict[str, Any]:
         """A dictionary for JSON that explains itself; what is not defined is None."""
-        interval = (
-            f"95 % percentile bootstrap interval of the mean, {self.settings.bootstrap} draws of whole groups"
-        )
+        interval = f"95 % percentile bootstrap interval of the mean, {self.settings.bootstrap} draws of whole groups"
         return {
             "task": self.task,
             "rule_empty_masks": EMPTY_MASK_RULE,
@@ -95,11 +93,11 @@ class Evaluation:
                 "pooled": "scores of all cases' voxels taken together",
                 "failed": "cases that could not be read or scored; they are in no mean",
             },
-            "settings": vars(self.settings),
+            "settings": asdict(self.settings),
             "cases": [_case_entry(scores) for scores in self.cases],
             "summary": {key: _without_nan(numbers) for key, numbers in self.summary.items()},
             "pooled": _without_nan(self.pooled),
-            "failed": self.failed,
+            "failed": dict(self.failed),
         }
 
     @classmethod
@@ -124,9 +122,7 @@ class Evaluation:
         Raises:
             InputError: The file cannot be written.
         """
-        _write_text(
-            Path(path), json.dumps(self.to_json_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        )
+        _write_text(Path(path), json.dumps(self.to_json_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
     @classmethod
     def from_json(cls, path: Path | str) -> "Evaluation":
@@ -152,9 +148,7 @@ class Evaluation:
         """
         keys = list(dict.fromkeys(key for scores in self.cases for key in scores.values))
         text = io.StringIO()
-        writer = csv.DictWriter(
-            text, ["case", "group", *keys, "prediction", "truth", "error"], lineterminator="\n"
-        )
+        writer = csv.DictWriter(text, ["case", "group", *keys, "prediction", "truth", "error"], lineterminator="\n")
         writer.writeheader()
         writer.writerows(_case_entry(scores) for scores in self.cases)
         writer.writerows({"case": case, "error": reason} for case, reason in self.failed.items())
@@ -178,9 +172,7 @@ def _case_entry(scores: CaseScores) -> dict[str, Any]:
 
 def _case_scores(entry: Mapping[str, Any]) -> CaseScores:
     values = _with_nan({key: value for key, value in entry.items() if key not in NAMES})
-    return CaseScores(
-        values=values, case=str(entry["case"]), **{name: str(entry.get(name, "")) for name in NAMES[1:]}
-    )
+    return CaseScores(values=values, case=str(entry["case"]), **{name: str(entry.get(name, "")) for name in NAMES[1:]})
 
 
 def _without_nan(numbers: Mapping[str, float]) -> dict[str, float | None]:
@@ -188,9 +180,7 @@ def _without_nan(numbers: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def _with_nan(numbers: Mapping[str, float | None]) -> dict[str, float]:
-    wrong = [
-        key for key, value in numbers.items() if value is not None and not isinstance(value, int | float)
-    ]
+    wrong = [key for key, value in numbers.items() if value is not None and not isinstance(value, int | float)]
     if wrong:
         raise ValueError(f"{wrong[0]} is not a number")
     return {key: math.nan if value is None else value for key, value in numbers.items()}

@@ -21,9 +21,7 @@ Partners = Mapping[Candidate, Sequence[Candidate]]
 """For each file that needs a partner all those that its name fits."""
 
 
-def match(
-    predictions: list[Candidate], truths: list[Candidate], partial: bool
-) -> dict[str, tuple[Path, Path]]:
+def match(predictions: list[Candidate], truths: list[Candidate], partial: bool) -> dict[str, tuple[Path, Path]]:
     """Find for each prediction the one truth that it belongs to; for a single truth file its one prediction.
 
     Args:
@@ -57,9 +55,7 @@ def match(
     return {names[prediction]: (prediction.path, truth.path) for prediction, truth in matches}
 
 
-def _partners(
-    seekers: list[Candidate], offered: list[Candidate], naming: Naming, offered_naming: Naming
-) -> Partners:
+def _partners(seekers: list[Candidate], offered: list[Candidate], naming: Naming, offered_naming: Naming) -> Partners:
     """For each seeker those that have the same name under these readings."""
     by_name: dict[str, list[Candidate]] = {}
     for candidate in offered:

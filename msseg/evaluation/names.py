@@ -62,11 +62,6 @@ class Candidate:
         return "/".join((*self.folders, self.stem))
 
     @property
-    def is_hidden(self) -> bool:
-        """Whether it, or a folder above it, is hidden (as the ._ files that some systems leave behind)."""
-        return any(part.startswith(".") for part in (*self.folders, self.path.name))
-
-    @property
     def is_probability(self) -> bool:
         """Whether its name says that it holds probabilities."""
         return _PROBABILITY.search(self.stem) is not None
@@ -89,7 +84,7 @@ def without_channel(name: str) -> str:
 
 
 def comparable(name: str) -> str:
-    """Lower case, runs of separators an underscore, 'mask2' is rater 2's: 'P-01/mask2' and 'p_01_rater2' agree."""
+    """Lower case, one underscore between words, 'mask2' as 'rater2': 'P-01/mask2' is 'p_01_rater2'."""
     plain = re.sub(r"[\W_]+", "_", name.casefold()).strip("_")
     return re.sub(r"(?<![^_])mask(\d+)(?![^_])", r"rater\1", plain)
 

@@ -4,6 +4,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from msseg.cases.tree import absolute, describe_files, files_below
 from msseg.errors import InputError
 from msseg.evaluation.matching import match
 from msseg.evaluation.names import Candidate, without_role
@@ -109,9 +110,9 @@ def _truths(path: Path) -> list[Candidate]:
 def _candidates(path: Path) -> list[Candidate]:
     if path.is_file():
         return [Candidate(path, path.parent, chosen=True)]
-    files = [file for file in sorted(path.rglob("*")) if volume_suffix(file) and file.is_file()]
-    found = [candidate for candidate in (Candidate(file, path) for file in files) if not candidate.is_hidden]
+    files = files_below(path)
+    found = [Candidate(file, absolute(path)) for file in files if volume_suffix(file)]
     if not found:
         endings = " or ".join(NIFTI_SUFFIXES)
-        raise InputError(f"the folder {path} holds no volume ({endings}), nor do the folders in it")
+        raise InputError(f"{path} holds no volume ({endings}): {describe_files(files, path)}")
     return found

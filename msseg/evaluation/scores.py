@@ -33,9 +33,7 @@ METRICS = {
         2,
         "larger of the two directed 95th percentiles of the distances between the surfaces, in mm",
     ),
-    "assd_mm": Metric(
-        "ASSD (mm)", 2, "average distance between the surfaces, over the voxels of both, in mm"
-    ),
+    "assd_mm": Metric("ASSD (mm)", 2, "average distance between the surfaces, over the voxels of both, in mm"),
     "volume_truth_mm3": Metric("volume, truth (mm3)", 0, "volume of the truth in mm^3"),
     "volume_prediction_mm3": Metric("volume, prediction (mm3)", 0, "volume of the prediction in mm^3"),
     "volume_difference_mm3": Metric("volume difference (mm3)", 0, "prediction minus truth in mm^3"),

@@ -116,6 +116,4 @@ def _require_writable(folder: Path) -> None:
         trial.touch()
         trial.unlink()
     except OSError as error:
-        raise InputError(
-            f"the output folder {folder} cannot be written to: {error.strerror or error}"
-        ) from error
+        raise InputError(f"the output folder {folder} cannot be written to: {error.strerror or error}") from error

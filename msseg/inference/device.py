@@ -38,9 +38,7 @@ def choose_device(name: str = "auto") -> torch.device:
 def _require_cuda(device: torch.device) -> None:
     if not torch.cuda.is_available():
         built = torch.version.cuda or torch.version.hip
-        reason = (
-            "no GPU can be used here" if built else f"PyTorch {torch.__version__} is built for the CPU alone"
-        )
+        reason = "no GPU can be used here" if built else f"PyTorch {torch.__version__} is built for the CPU alone"
         raise InputError(f"the device '{device}' was asked for, but {reason}: give auto or cpu")
     if device.index is not None and device.index >= torch.cuda.device_count():
         raise InputError(

@@ -46,9 +46,7 @@ def inputs_from_arguments(arguments: Sequence[str | Path], channels: Sequence[st
     if any(pairs):
         lone = [str(argument) for argument, pair in zip(arguments, pairs, strict=True) if pair is None]
         if lone:
-            raise InputError(
-                f"{lone[0]} was given without a channel beside CHANNEL=path pairs: name its channel"
-            )
+            raise InputError(f"{lone[0]} was given without a channel beside CHANNEL=path pairs: name its channel")
         return _paired([pair for pair in pairs if pair is not None], channels)
     if not arguments:
         raise InputError("no input was given: name a NIfTI file, a folder of them, or CHANNEL=path pairs")
@@ -62,9 +60,13 @@ def inputs_from_arguments(arguments: Sequence[str | Path], channels: Sequence[st
     return with_distinct_names([Input(volume_stem(file), {channels[0]: file}) for file in unique.values()])
 
 
-def inputs_from_cases(
-    cases: Iterable[tuple[str, Mapping[str, Path]]], channels: Sequence[str]
-) -> list[Input]:
+def named_channels(arguments: Sequence[str | Path]) -> tuple[str, ...] | None:
+    """The channels that `CHANNEL=path` arguments name; None where they are plain paths."""
+    pairs = [_as_pair(argument) for argument in arguments]
+    return tuple(pair[0] for pair in pairs if pair is not None) or None
+
+
+def inputs_from_cases(cases: Iterable[tuple[str, Mapping[str, Path]]], channels: Sequence[str]) -> list[Input]:
     """Cases of a data set (name and files by channel); channels that the model does not need are left aside.
 
     A case without all channels is kept: it fails by itself, and the others go on.
@@ -76,14 +78,12 @@ def inputs_from_cases(
     if not listed:
         raise InputError("the data set holds no case to predict")
     inputs = [
-        Input(name, {channel: images[channel] for channel in channels if channel in images})
-        for name, images in listed
+        Input(name, {channel: images[channel] for channel in channels if channel in images}) for name, images in listed
     ]
     if all(len(item.images) < len(channels) for item in inputs):
         there = sorted({channel for _, images in listed for channel in images})
         raise InputError(
-            f"the model needs the channels {', '.join(channels)}, which no case has;"
-            f" there are {', '.join(there)}"
+            f"the model needs the channels {', '.join(channels)}, which no case has; there are {', '.join(there)}"
         )
     return with_distinct_names(inputs)
 
@@ -132,8 +132,7 @@ def _files(path: Path) -> list[Path]:
         found = [f"{count} files with {ending}" for ending, count in endings.most_common(3)]
         found += [f"{len(images)} masks or probabilities (X_mask, X_probability)"] if images else []
         raise InputError(
-            f"the folder {path} holds no image to predict (.nii or .nii.gz): it holds"
-            f" {', '.join(found) or 'no files'}"
+            f"the folder {path} holds no image to predict (.nii or .nii.gz): it holds {', '.join(found) or 'no files'}"
         )
     return inputs
 
@@ -144,9 +143,7 @@ def _paired(pairs: list[tuple[str, Path]], channels: Sequence[str]) -> list[Inpu
     unknown = [channel for channel in paths if channel not in channels]
     missing = [channel for channel in channels if channel not in paths]
     if unknown:
-        raise InputError(
-            f"the model does not know the channel {', '.join(unknown)}; it knows {', '.join(channels)}"
-        )
+        raise InputError(f"the model does not know the channel {', '.join(unknown)}; it knows {', '.join(channels)}")
     if repeated:
         raise InputError(f"the channel {repeated[0]} is given twice: predict one case (or folder) at a time")
     if missing:
@@ -155,9 +152,7 @@ def _paired(pairs: list[tuple[str, Path]], channels: Sequence[str]) -> list[Inpu
     if not folders:
         return [Input(volume_stem(paths[channels[0]]), {channel: paths[channel] for channel in channels})]
     if len(folders) < len(channels):
-        raise InputError(
-            "some channels are given as folders and others as files: give all as folders or all as files"
-        )
+        raise InputError("some channels are given as folders and others as files: give all as folders or all as files")
     return _paired_folders({channel: paths[channel] for channel in channels})
 
 
@@ -170,9 +165,7 @@ def _paired_folders(folders: Mapping[str, Path]) -> list[Input]:
             " apart from the channel, their names have to be equal"
         )
     cases = [{channel: of[key] for channel, of in files.items() if key in of} for key in keys]
-    return inputs_from_cases(
-        [(volume_stem(next(iter(case.values()))), case) for case in cases], tuple(folders)
-    )
+    return inputs_from_cases([(volume_stem(next(iter(case.values()))), case) for case in cases], tuple(folders))
 
 
 def _by_key(files: list[Path], channel: str) -> dict[str, Path]:

@@ -45,7 +45,5 @@ class Prediction:
 
     def _write(self, path: Path, data: np.ndarray) -> None:
         if volume_suffix(path) is None:
-            raise InputError(
-                f"{path} cannot be written: its name has to end in {' or '.join(NIFTI_SUFFIXES)}"
-            )
+            raise InputError(f"{path} cannot be written: its name has to end in {' or '.join(NIFTI_SUFFIXES)}")
         write_volume(path, data, Volume(data, self.affine, self.header))

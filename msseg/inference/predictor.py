@@ -153,9 +153,7 @@ class Predictor:
             raise InputError(f"the model does not know the channel {', '.join(unknown)}; it knows {known}")
         missing = [channel for channel in self.channels if channel not in images]
         if missing:
-            raise InputError(
-                f"the model needs the channel {', '.join(missing)} as well; it was trained on {known}"
-            )
+            raise InputError(f"the model needs the channel {', '.join(missing)} as well; it was trained on {known}")
         return {channel: Path(path) for channel, path in images.items()}
 
 
@@ -211,7 +209,6 @@ def _agreeing(folders: list[Path], channels: Sequence[str] | None) -> list[Path]
             )
         if settings[other].preprocessing != settings[first].preprocessing:
             raise InputError(
-                f"{first} and {other} preprocess their input differently and cannot be averaged:"
-                " name one of them"
+                f"{first} and {other} preprocess their input differently and cannot be averaged: name one of them"
             )
     return folders

@@ -107,7 +107,7 @@ def predict_logits(
         dtype: Arithmetic of the network (autocast); blending is in float32.
 
     Returns:
-        Shape (X, Y, Z), float32, on `device`.
+        Shape (X, Y, Z), float32, on `device`; an inference tensor (no gradient, not to be changed in place).
     """
     device = torch.device(device)
     margins = [max(window - axis, 0) for window, axis in zip(size, data.shape[1:], strict=True)]
@@ -124,9 +124,7 @@ def predict_logits(
             total[place].addcmul_(window.float(), weights)
             covered[place] += weights
     total.div_(covered).masked_fill_(covered == 0, BACKGROUND_LOGIT)
-    crop = (
-        slice(margin // 2, margin // 2 + axis) for margin, axis in zip(margins, data.shape[1:], strict=True)
-    )
+    crop = (slice(margin // 2, margin // 2 + axis) for margin, axis in zip(margins, data.shape[1:], strict=True))
     return total[tuple(crop)]
 
 

@@ -21,9 +21,7 @@ def require_masks(prediction: Mask, truth: Mask) -> None:
         raise ValueError(f"prediction and truth differ in shape: {prediction.shape} and {truth.shape}")
     for name, mask in (("prediction", prediction), ("truth", truth)):
         if mask.dtype != np.bool_:
-            raise ValueError(
-                f"{name} has to be a boolean mask (probabilities: threshold them), but is {mask.dtype}"
-            )
+            raise ValueError(f"{name} has to be a boolean mask (probabilities: threshold them), but is {mask.dtype}")
 
 
 @dataclass(frozen=True)

@@ -66,12 +66,10 @@ def surface_distances(prediction: Mask, truth: Mask, spacing_mm: Sequence[float]
     require_masks(prediction, truth)
     spacing = np.asarray(spacing_mm, dtype=np.float64)
     if spacing.shape != (prediction.ndim,) or not (np.isfinite(spacing).all() and (spacing > 0).all()):
-        raise ValueError(
-            f"spacing_mm needs one positive number for each of {prediction.ndim} axes, got {spacing_mm}"
-        )
+        raise ValueError(f"spacing_mm needs one positive number for each of {prediction.ndim} axes, got {spacing_mm}")
     if not (prediction.any() and truth.any()):
         return SurfaceDistances(np.empty(0), np.empty(0))
-    flat = tuple(axis for axis, size in enumerate(prediction.shape) if size < 0)
+    flat = tuple(axis for axis, size in enumerate(prediction.shape) if size == 1)[: prediction.ndim - 1]
     spacing, prediction, truth = np.delete(spacing, flat), prediction.squeeze(flat), truth.squeeze(flat)
     box = ndimage.find_objects((prediction | truth).view(np.uint8))[0]
     surfaces = _surface(prediction[box]), _surface(truth[box])

@@ -92,9 +92,7 @@ class ResidualUNet3d(VolumeNetwork):
         self.encoder = nn.ModuleList(ResidualBlock(width, dropout) for width in widths)
         self.down = nn.ModuleList(conv3x3x3(width, 2 * width, stride=2) for width in widths[:-1])
         self.up = nn.ModuleList(Upsample(2 * width, width) for width in widths[:-1])
-        self.decoder = nn.ModuleList(
-            DecoderBlock(width, is_last=level == 0) for level, width in enumerate(widths[:-1])
-        )
+        self.decoder = nn.ModuleList(DecoderBlock(width, is_last=level == 0) for level, width in enumerate(widths[:-1]))
         initialise(self, negative_slope=LEAK)
 
     def decode(self, x: Tensor) -> list[Tensor]:

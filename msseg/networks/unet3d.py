@@ -51,8 +51,7 @@ class UNet3d(VolumeNetwork):
             for level, width in enumerate(widths)
         )
         self.up = nn.ModuleList(
-            nn.ConvTranspose3d(2 * width, 2 * width, kernel_size=2, stride=2, bias=False)
-            for width in widths[:-1]
+            nn.ConvTranspose3d(2 * width, 2 * width, kernel_size=2, stride=2, bias=False) for width in widths[:-1]
         )
         self.decoder = nn.ModuleList(DoubleConv(3 * width, width, width, dropout) for width in widths[:-1])
         initialise(self, negative_slope=0)

@@ -1,11 +1,12 @@
 """Augmentation of training patches with TorchIO: each entry of the configuration becomes one random transform."""
 
-import warnings
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
 import torchio as tio
+from torch import Tensor
 
 from msseg.config.patches import (
     Affine,
@@ -36,17 +37,14 @@ class PatchAugmentation:
         extent = tuple(voxels * length for voxels, length in zip(size, spacing, strict=True))
         self.transform = tio.Compose([_build(entry, extent) for entry in entries])
 
-    def __call__(self, image: np.ndarray, label: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(self, image: np.ndarray, label: np.ndarray) -> tuple[Tensor, Tensor]:
         """Augment an image (C, X, Y, Z) and its label (1, X, Y, Z); the same shapes come back as float32 tensors."""
         subject = tio.Subject(
             image=tio.ScalarImage(tensor=torch.from_numpy(image), affine=self.affine),
             label=tio.LabelMap(tensor=torch.from_numpy(label), affine=self.affine),
         )
-        with warnings.catch_warnings():
-            # TorchIO remarks on every draw of an elastic field that may fold; the bound in _build keeps it from folding.
-            warnings.filterwarnings("ignore", message=".*folding.*", category=RuntimeWarning)
-            augmented = self.transform(subject)
-        return augmented["image"].data.float(), augmented["label"].data.float()
+        augmented = self.transform(subject)
+        return cast(Tensor, augmented.image.data).float(), cast(Tensor, augmented.label.data).float()
 
 
 class _RescaledGamma:
@@ -55,7 +53,7 @@ class _RescaledGamma:
     def __init__(self, limits: tuple[float, float]) -> None:
         self.limits = limits
 
-    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+    def __call__(self, image: Tensor) -> Tensor:
         for channel in range(len(image)):
             low, high = image[channel].min(), image[channel].max()
             if high > low:
@@ -70,7 +68,7 @@ class _LinearContrast:
     def __init__(self, scale: tuple[float, float], shift: tuple[float, float]) -> None:
         self.scale, self.shift = scale, shift
 
-    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+    def __call__(self, image: Tensor) -> Tensor:
         for channel in range(len(image)):
             scale = torch.empty(1).uniform_(*self.scale).item()
             shift = torch.empty(1).uniform_(*self.shift).item()
@@ -100,5 +98,5 @@ def _build(entry: Augmentation, extent_mm: tuple[float, ...]) -> tio.Transform:
         case Elastic():
             # Beyond half the distance of two control points the field can fold over itself.
             bounds = (length / (entry.control_points - 1) / 2 for length in extent_mm)
-            displacement = tuple(min(entry.max_displacement, 0.99 * bound) for bound in bounds)
-            return tio.RandomElasticDeformation(entry.control_points, displacement, entry.locked_borders, p=p)
+            x, y, z = (min(entry.max_displacement, 0.99 * bound) for bound in bounds)
+            return tio.RandomElasticDeformation(entry.control_points, (x, y, z), entry.locked_borders, p=p)

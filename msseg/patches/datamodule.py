@@ -18,9 +18,7 @@ def _single_thread(_: int) -> None:
 class PatchDataModule(L.LightningDataModule):
     """Patches of the training cases and whole volumes of the validation cases."""
 
-    def __init__(
-        self, config: ExperimentConfig, train: Sequence[CachedCase], validation: Sequence[CachedCase]
-    ) -> None:
+    def __init__(self, config: ExperimentConfig, train: Sequence[CachedCase], validation: Sequence[CachedCase]) -> None:
         """Take the experiment and its prepared cases."""
         super().__init__()
         self.config, self.train, self.validation = config, list(train), list(validation)
@@ -31,10 +29,13 @@ class PatchDataModule(L.LightningDataModule):
         dataset = PatchDataset(self.train, self.config.patches, self.config.augmentation, settings.seed)
         trainer = self.trainer
         sampler = EpochSampler(
-            len(dataset), settings.seed, trainer.global_rank if trainer else 0, trainer.world_size if trainer else 1
+            len(dataset),
+            settings.seed,
+            trainer.global_rank if trainer else 0,
+            trainer.world_size if trainer else 1,
         )
         return DataLoader(
-            dataset,  # type: ignore[arg-type]
+            dataset,
             batch_size=self.config.patches.batch_size,
             sampler=sampler,
             num_workers=settings.workers,

@@ -18,7 +18,11 @@ class PatchDataset(Dataset[Patch]):
     """Augmented patches; item i of epoch e is the same patch always, for it is drawn from the seed (seed, e, i)."""
 
     def __init__(
-        self, cases: Sequence[CachedCase], patches: PatchesConfig, augmentation: Sequence[Augmentation], seed: int
+        self,
+        cases: Sequence[CachedCase],
+        patches: PatchesConfig,
+        augmentation: Sequence[Augmentation],
+        seed: int,
     ) -> None:
         """Take the prepared training cases and the settings."""
         self.cases, self.patches, self.seed = list(cases), patches, seed
@@ -40,9 +44,7 @@ class PatchDataset(Dataset[Patch]):
         seeds = np.random.SeedSequence([self.seed, epoch, index])
         which = index % len(self.cases)
         case = self.cases[which]
-        image, label = draw_patch(
-            case, self.patches.size, self.patches.lesion_share, np.random.default_rng(seeds)
-        )
+        image, label = draw_patch(case, self.patches.size, self.patches.lesion_share, np.random.default_rng(seeds))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0] >> 1))
             image_tensor, label_tensor = self.augmentations[which](image, label)

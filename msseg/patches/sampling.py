@@ -19,8 +19,8 @@ def draw_patch(
     Args:
         case: The prepared case.
         size: Voxels along each axis; where the volume is smaller, zeros are added on both sides.
-        lesion_share: Chance that the patch is made to contain a lesion voxel, at a random place in the patch; otherwise,
-            and in a case without lesion, its position is uniform.
+        lesion_share: Chance that the patch is made to contain a lesion voxel, at a random place in the patch;
+            otherwise, and in a case without lesion, its position is uniform.
         random: Source of randomness.
 
     Returns:
@@ -32,7 +32,11 @@ def draw_patch(
 
 
 def draw_start(
-    shape: tuple[int, ...], size: Shape, lesion_share: float, lesion_voxels: np.ndarray, random: np.random.Generator
+    shape: tuple[int, ...],
+    size: Shape,
+    lesion_share: float,
+    lesion_voxels: np.ndarray,
+    random: np.random.Generator,
 ) -> Shape:
     """First voxel of a random patch; negative along an axis on which the volume is smaller than the patch."""
     wanted = random.random() < lesion_share and len(lesion_voxels) > 0

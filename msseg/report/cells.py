@@ -20,6 +20,7 @@ _LATEX_SPECIAL = str.maketrans(
         "·": r"\textperiodcentered{}",
         "±": r"$\pm$",
         "–": "--",
+        "−": "$-$",
     }
 )
 
@@ -42,8 +43,8 @@ def mean_text(value: Value, metric: Metric) -> str:
 
 
 def number(value: float, digits: int) -> str:
-    """A fixed number of digits; a dash for NaN."""
-    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+    """A fixed number of digits with a true minus sign; a dash for NaN."""
+    return "–" if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
 
 
 def markdown(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What is in the run folders: settings, epochs, scores and files of each trained model, and what is missing."""
+"""What is in the run folders: settings, epochs, scores and files of each trained model, and what is not."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ def collect_runs(paths: Sequence[Path]) -> list[RunContent]:
     """Read run folders, or folders of single models in them.
 
     Args:
-        paths: Run folders (`RUN`) and model folders (`RUN/FLAIR`), in any mixture; what is named twice is read once.
+        paths: Run folders (`RUN`) and model folders (`RUN/FLAIR`), mixed; what is named twice is read once.
 
     Raises:
         InputError: No path is given, or one is neither kind of folder.
@@ -110,9 +110,7 @@ def _what_is_meant(path: Path) -> tuple[Path, list[Path]]:
     """The run folder that a path belongs to, and the model folders that it stands for."""
     folder = path.resolve()
     if not folder.is_dir():
-        raise InputError(
-            f"{path} is no run folder: {'it is a file' if folder.exists() else 'it does not exist'}"
-        )
+        raise InputError(f"{path} is no run folder: {'it is a file' if folder.exists() else 'it does not exist'}")
     inside = [child for child in sorted(folder.iterdir()) if child.is_dir() and _is_model_folder(child)]
     if (folder / CONFIG_FILE).is_file() or inside:
         return folder, inside
@@ -153,9 +151,7 @@ def _read_model(run: ModelRun, config: Mapping[str, Any]) -> TrainedModel:
         missing.append("no test cases: the split leaves none, so nothing was predicted and scored")
         return TrainedModel(run.folder, facts, epochs, kept, None, (), tuple(missing))
     evaluation = _read_evaluation(run, missing)
-    return TrainedModel(
-        run.folder, facts, epochs, kept, evaluation, _read_cases(run, missing), tuple(missing)
-    )
+    return TrainedModel(run.folder, facts, epochs, kept, evaluation, _read_cases(run, missing), tuple(missing))
 
 
 def _read_facts(run: ModelRun, config: Mapping[str, Any], missing: list[str]) -> ModelFacts:
@@ -186,7 +182,8 @@ def _kept_epoch(run: ModelRun, missing: list[str]) -> int | None:
 def _read_evaluation(run: ModelRun, missing: list[str]) -> Evaluation | None:
     if not run.evaluation.is_file():
         missing.append(
-            "no evaluation.json: the run stopped before its test cases were scored (msseg run with --resume completes it)"
+            "no evaluation.json: the run stopped before its test cases were scored"
+            " (msseg run with --resume completes it)"
         )
         return None
     try:

@@ -1,4 +1,4 @@
-"""Training curves: loss and validation DSC per epoch, all networks of a channel in one plot (Choi et al. 2021, figure 6)."""
+"""Training curves: loss and validation DSC per epoch, networks side by side (Choi et al. 2021, figure 6)."""
 
 import io
 import math
@@ -17,11 +17,12 @@ from msseg.report.collect import TrainedModel
 from msseg.report.rows import Row, labels_of
 
 SERIES_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe and Ito 2008: distinguishable with every kind of colour vision; networks beyond the sixth repeat them."""
+"""Okabe and Ito 2008: told apart with every kind of colour vision; networks beyond the sixth repeat them."""
 INK, RULE, PAPER = "#1c2126", "#d5dade", "#fdfefc"
 """Text and axes, grid lines, background; the page's style sheet has the same pairs for light and dark."""
 _DARK = {INK: "#e4e7ea", RULE: "#3a4149", PAPER: "#14181c", "#0072b2": "#4ba3dd", "#d55e00": "#f0793a"}
 _PANEL_INCHES = (4.6, 2.7)
+_LEGEND_LETTERS = 115  # that fit beside each other below two panels
 
 
 def curves_figure(rows: Sequence[Row], channels: Sequence[str]) -> Figure:
@@ -47,9 +48,7 @@ def curves_figure(rows: Sequence[Row], channels: Sequence[str]) -> Figure:
         score.set_ylim(0, 1)
         loss.set_ylim(bottom=min(0.0, loss.get_ylim()[0]))
         if not score.lines:
-            score.text(
-                0.5, 0.5, "no validation", transform=score.transAxes, ha="center", va="center", color=INK
-            )
+            score.text(0.5, 0.5, "no validation", transform=score.transAxes, ha="center", va="center", color=INK)
     _legend(figure, [row for row in rows if row.channel in channels], labels)
     return figure
 
@@ -59,9 +58,7 @@ def curves_svg(rows: Sequence[Row], channel: str) -> str:
     text = io.StringIO()
     # The writer takes these from global settings alone; the context restores them.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "msseg"}):
-        FigureCanvasSVG(curves_figure(rows, [channel])).print_svg(
-            text, metadata={"Date": None, "Creator": None}
-        )
+        FigureCanvasSVG(curves_figure(rows, [channel])).print_svg(text, metadata={"Date": None, "Creator": None})
     return _themed(text.getvalue())
 
 
@@ -98,7 +95,7 @@ def _line(
 
 
 def _dress(axes: Axes, title: str) -> None:
-    axes.set_title(title, loc="left", fontsize=10, color=INK, fontweight="bold")
+    axes.set_title(title, loc="left", fontsize=10, color=INK, fontweight="bold", parse_math=False)
     axes.set_xlabel("epoch", fontsize=9, color=INK)
     axes.set_facecolor(PAPER)
     axes.grid(axis="y", color=RULE, lw=0.8)
@@ -119,10 +116,10 @@ def _legend(figure: Figure, rows: Sequence[Row], labels: Sequence[str]) -> None:
     handles.append(Line2D([], [], color=INK, lw=1.5, label="training"))
     handles.append(Line2D([], [], color=INK, lw=1.5, ls=(0, (4, 2)), label="validation loss"))
     if any(fold.model.kept_epoch is not None for row in rows for fold in row.folds):
-        handles.append(
-            Line2D([], [], ls="", marker="o", mfc=PAPER, mec=INK, mew=1.5, ms=6, label="kept model")
-        )
-    legend = figure.legend(handles=handles, loc="outside lower left", ncols=6, frameon=False, fontsize=9)
+        handles.append(Line2D([], [], ls="", marker="o", mfc=PAPER, mec=INK, mew=1.5, ms=6, label="kept model"))
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    columns = max(1, min(6, _LEGEND_LETTERS // (longest + 6)))
+    legend = figure.legend(handles=handles, loc="outside lower left", ncols=columns, frameon=False, fontsize=9)
     for text in legend.get_texts():
         text.set_color(INK)
         text.set_parse_math(False)

@@ -102,18 +102,14 @@ def _draw_line(axes_of_line: Sequence[Axes], channel: str, picture: CasePicture,
             axes.set_xlabel(f"DSC {picture.dsc[label, channel]:.3f} (whole case)", fontsize=9)
 
 
-def _panel(
-    axes: Axes, grey: Grey, codes: NDArray[np.uint8], marks: tuple[Mark, ...], shown: CaseSlice
-) -> None:
+def _panel(axes: Axes, grey: Grey, codes: NDArray[np.uint8], marks: tuple[Mark, ...], shown: CaseSlice) -> None:
     height_mm, width_mm = shown.size_mm
     axes.imshow(blend(grey, codes, marks), extent=(0, width_mm, height_mm, 0), interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     if shown.sides_known:
         for side, place, alignment in (("R", 0.02, "left"), ("L", 0.98, "right")):
-            axes.text(
-                place, 0.98, side, color="white", fontsize=9, ha=alignment, va="top", transform=axes.transAxes
-            )
+            axes.text(place, 0.98, side, color="white", fontsize=9, ha=alignment, va="top", transform=axes.transAxes)
 
 
 def _save(figure: Figure, path: Path) -> None:

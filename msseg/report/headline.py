@@ -17,7 +17,8 @@ def headline(lines: Sequence[SummaryRow]) -> list[str]:
     sentences = []
     for test_set in dict.fromkeys(line.test_set for line in ranked):
         members = sorted((line for line in ranked if line.test_set == test_set), key=_dsc, reverse=True)
-        sentences += _of_test_set(members)
+        found = _of_test_set(members)
+        sentences += found if test_set == ranked[0].test_set else [f"Test set {test_set}: {found[0]}", *found[1:]]
     return sentences
 
 
@@ -53,9 +54,7 @@ def _against(best: SummaryRow, second: SummaryRow) -> str:
     scores = [_by_case(line) for line in (best, second)]
     ahead = sum(scores[0][case] > scores[1][case] for case in scores[0])
     behind = f"{_name(second)} follows with {number(_dsc(second), 2)}"
-    return (
-        f"{behind}." if best.n == 1 else f"{behind}; case by case, the first is ahead in {ahead} of {best.n}."
-    )
+    return f"{behind}." if best.n == 1 else f"{behind}; case by case, the first is ahead in {ahead} of {best.n}."
 
 
 def _by_case(line: SummaryRow) -> dict[str, float]:

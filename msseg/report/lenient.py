@@ -44,7 +44,7 @@ def parse_yaml(text: str, name: str, missing: list[str]) -> Any:
 
 
 def read_columns(path: Path, key: str, missing: list[str]) -> Columns:
-    """The columns of a CSV table of numbers; rows without a number in `key` (cut short, repeated heads) are left out."""
+    """The columns of a CSV table of numbers; rows without a number in `key` (cut short) are left out."""
     text = read_text(path, missing)
     rows = [row for row in csv.DictReader(text.splitlines()) if not math.isnan(_number(row.get(key)))]
     if text and not rows:

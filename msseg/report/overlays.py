@@ -1,4 +1,4 @@
-"""Where prediction and expert agree, in colour: true positives, false positives, misses (Choi et al. 2021, figure 7)."""
+"""True positives, false positives and misses in colour over the image (Choi et al. 2021, figure 7)."""
 
 import base64
 import io
@@ -25,12 +25,12 @@ TRUE_POSITIVE = Mark("True positive", "#56b4e9", "marked by the expert and by th
 FALSE_POSITIVE = Mark("False positive", "#d55e00", "marked by the network alone")
 FALSE_NEGATIVE = Mark("Miss (false negative)", "#f0e442", "marked by the expert alone")
 OUTCOMES = (TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE)
-"""Colours of Okabe and Ito 2008, the three that stay furthest apart with every kind of colour vision and from grey."""
+"""Colours of Okabe and Ito 2008: far from each other and from grey with every kind of colour vision."""
 OPACITY = 0.85
 
 
 def outcome_map(prediction: Mask, truth: Mask) -> NDArray[np.uint8]:
-    """Per pixel 0 (neither), or 1, 2, 3: the place in `OUTCOMES` counted from one. Same shape as the masks."""
+    """Per pixel 0 (neither), or 1, 2, 3: the place in `OUTCOMES` from one. Same shape as the masks."""
     return np.select([prediction & truth, prediction, truth], [1, 2, 3], default=0).astype(np.uint8)
 
 
@@ -40,7 +40,7 @@ def grey_png(grey: Grey) -> str:
 
 
 def marks_png(codes: NDArray[np.uint8], marks: tuple[Mark, ...]) -> str:
-    """Codes (H, W) as a data URI of a picture that is see-through at 0 and has the mark's colour elsewhere."""
+    """Codes (H, W) as a data URI of a picture that is see-through at 0 and coloured elsewhere."""
     image = Image.frombytes("P", (codes.shape[1], codes.shape[0]), codes.tobytes())
     image.putpalette(bytes([0, 0, 0]) + b"".join(rgb(mark.colour).tobytes() for mark in marks))
     return _data_uri(image, transparency=0)

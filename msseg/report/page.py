@@ -10,7 +10,6 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from msseg import __version__
 from msseg.cases.names import counted, listing
 from msseg.errors import InputError
 from msseg.report import wording
@@ -30,9 +29,10 @@ from msseg.report.views import (
     model_cells,
     run_view,
     strip_label,
+    warnings_of,
 )
 from msseg.report.writers import cases_csv, notes_of, summary_csv, summary_latex, summary_markdown
-from msseg.runs import write_text
+from msseg.runs import versions, write_text
 
 CASE_LIMIT = 40
 """Lines of the table of cases that are shown at once; the others unfold."""
@@ -41,9 +41,9 @@ CASE_LIMIT = 40
 def make_report(runs: Sequence[Path], out: Path) -> None:
     """Write the report of one or several runs.
 
-    The page `out` is self-contained: styles, curves (SVG) and pictures (PNG) are inside it, and it forbids the browser
-    any request. Beside it, in the folder `tables`: `summary.csv`, `summary.md`, `summary.tex` (network x channel) and
-    `cases.csv` (every case, worst first). One case's images are in memory at a time.
+    The page is self-contained: styles, curves (SVG) and pictures (PNG) are inside, and it forbids the browser
+    any request. Beside it, in the folder `tables`: network x channel (`summary.csv`, `.md` and `.tex`) and every
+    case, worst first (`cases.csv`). One case's images are in memory at a time.
 
     Args:
         runs: Run folders, or folders of single models in them. What a run lacks is listed in the report.
@@ -87,10 +87,11 @@ def _context(contents: Sequence[RunContent], rows: Sequence[Row]) -> dict[str, A
     pictures = case_pictures(rows)
     return {
         "title": listing(list(dict.fromkeys(content.name for content in contents))),
-        "version": __version__,
+        "version": versions()["msseg"],
         "now": _date(datetime.now()),
         "sentences": headline(summary),
         "facts": _facts(contents, rows),
+        "warnings": warnings_of(contents),
         "missing": missing_parts(contents),
         "summary": summary,
         "several_sets": len({line.test_set for line in summary}) > 1,
@@ -106,11 +107,7 @@ def _context(contents: Sequence[RunContent], rows: Sequence[Row]) -> dict[str, A
         "case_cells": case_cells,
         "anchors": case_anchors(pictures),
         "empty_masks": wording.EMPTY_MASKS,
-        "curves": [
-            (channel, _curves_uri(rows, channel))
-            for channel in channels_of(rows)
-            if has_curves(rows, channel)
-        ],
+        "curves": [(channel, _curves_uri(rows, channel)) for channel in channels_of(rows) if has_curves(rows, channel)],
         "has_pictures": bool(pictures),
         "marks": (TRUTH, *OUTCOMES),
         "views": case_views(pictures),
@@ -124,17 +121,24 @@ def _facts(contents: Sequence[RunContent], rows: Sequence[Row]) -> Mapping[str, 
     """The line of facts in the page's head."""
     dates = [content.written for content in contents if content.written]
     tested = {case for row in rows for case in row.test_cases}
-    versions = dict.fromkeys(
-        str(content.versions["msseg"]) for content in contents if "msseg" in content.versions
-    )
+    versions = dict.fromkeys(str(content.versions["msseg"]) for content in contents if "msseg" in content.versions)
     facts = {
         "Networks": listing(labels_of(rows)),
         "Channels": listing(channels_of(rows)),
         "Scored": counted(len(tested), "test case"),
-        "Runs": str(len(contents)),
-        "Runs finished": _date(max(dates)) if dates else "–",
+        **_split_facts(contents),
+        "Last result": _date(max(dates)) if dates else "–",
     }
     return facts | ({"msseg": listing(list(versions))} if versions else {})
+
+
+def _split_facts(contents: Sequence[RunContent]) -> Mapping[str, str]:
+    """Patients on either side where all runs have the same split, else how many splits there are."""
+    runs = [run_view(content) for content in contents]
+    splits = dict.fromkeys(run.parts for run in runs if run.parts)
+    if len(splits) != 1:
+        return {"Splits": str(len(splits))} if splits else {}
+    return {part.title: listing(list(part.groups)) for part in next(iter(splits)) if part.groups}
 
 
 def _curves_uri(rows: Sequence[Row], channel: str) -> str:

@@ -1,4 +1,4 @@
-"""Which pictures the report shows: each test case once, with every network and channel that was tested on it."""
+"""Which pictures there are: each test case once, with every network and channel that was tested on it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class CasePicture:
 
 
 def background_of(channel: str) -> str:
-    """The single channel on which masks of a channel (or of several together) are drawn: 'FLAIR+T1' -> 'FLAIR'."""
+    """The single channel on which masks of a row's channel are drawn: 'FLAIR+T1' -> 'FLAIR'."""
     return channel.split("+")[0]
 
 

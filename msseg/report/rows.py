@@ -1,7 +1,8 @@
-"""Which models are one row of a table: a network on a channel, with the folds of a cross-validation taken together."""
+"""Which models are one row of a table: a network on a channel, folds of a cross-validation taken together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from msseg.evaluation.evaluation import Evaluation
@@ -29,7 +30,7 @@ class Row:
     Attributes:
         label: The network's title, with the experiment's name where the title alone would be ambiguous.
         channel: 'FLAIR', or 'FLAIR+T1' for a network that sees both.
-        folds: The model; several where the same settings were trained on several splits with disjoint test cases.
+        folds: The model; several where the same settings were trained on splits with disjoint test cases.
         evaluation: Scores of all test cases; None where no fold has any.
     """
 
@@ -46,22 +47,20 @@ class Row:
 
 def build_rows(runs: Sequence[RunContent]) -> list[Row]:
     """All rows of the report: networks in the order of the runs, each with its channels in theirs."""
-    groups: dict[tuple[str, str], list[list[Fold]]] = {}
-    for run in runs:
-        for model in run.models:
-            _place(Fold(run, model), groups.setdefault((model.facts.network, model.channel), []))
     rows = []
-    for (network, channel), members in groups.items():
-        for folds, suffix in zip(members, _suffixes(members), strict=True):
-            rows.append(Row(network_title(network) + suffix, channel, tuple(folds), _scores(folds)))
-    labels = list(dict.fromkeys(row.label for row in rows))
-    channels = _merged_order(runs)
-    return sorted(rows, key=lambda row: (labels.index(row.label), channels.index(row.channel)))
+    for network, series in _series_by_network(runs).items():
+        for name, members in zip(_names(series), series, strict=True):
+            label = network_title(network) + (f" · {name}" if name else "")
+            for channel in _order(fold.model.channel for fold in members):
+                folds = tuple(fold for fold in members if fold.model.channel == channel)
+                rows.append(Row(label, channel, folds, _scores(folds)))
+    labels = labels_of(rows)
+    return sorted(rows, key=lambda row: (labels.index(row.label), row.channel.count("+")))
 
 
 def channels_of(rows: Sequence[Row]) -> list[str]:
     """The rows' channels, each once: single ones first."""
-    return sorted(dict.fromkeys(row.channel for row in rows), key=lambda channel: channel.count("+"))
+    return _order(row.channel for row in rows)
 
 
 def labels_of(rows: Sequence[Row]) -> list[str]:
@@ -69,20 +68,34 @@ def labels_of(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(row.label for row in rows))
 
 
-def _place(fold: Fold, members: list[list[Fold]]) -> None:
-    """Put a model with the folds it belongs to, or open a row for it."""
-    for folds in members:
-        if all(_are_folds(fold, other) for other in folds):
-            folds.append(fold)
-            return
-    members.append([fold])
+def _series_by_network(runs: Sequence[RunContent]) -> dict[str, list[list[Fold]]]:
+    """For each network its series: models of one run, together with those of the other folds of the same settings."""
+    found: dict[str, list[list[Fold]]] = {}
+    for run in runs:
+        for network in dict.fromkeys(model.facts.network for model in run.models):
+            models = [Fold(run, model) for model in run.models if model.facts.network == network]
+            series = found.setdefault(network, [])
+            joined = next((other for other in series if _are_folds(models, other)), None)
+            if joined is None:
+                series.append(models)
+            else:
+                joined += models
+    return found
 
 
-def _are_folds(first: Fold, second: Fold) -> bool:
-    """Whether two models have the same settings and were tested on different cases."""
-    settings = [_settings(fold.run.config) for fold in (first, second)]
-    tested = [_tested(fold.model) for fold in (first, second)]
-    return bool(settings[0]) and settings[0] == settings[1] and all(tested) and not tested[0] & tested[1]
+def _are_folds(models: Sequence[Fold], others: Sequence[Fold]) -> bool:
+    """Whether models have the settings of others, another split, and no test case of theirs."""
+    config = models[0].run.config
+    if not config or any(_settings(other.run.config) != _settings(config) for other in others):
+        return False
+    if any(other.run.config.get("split") == config.get("split") for other in others):
+        return False
+    return not any(
+        _tested(fold.model) & _tested(other.model)
+        for fold in models
+        for other in others
+        if fold.model.channel == other.model.channel
+    )
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,27 +108,38 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tested(model: TrainedModel) -> set[str]:
-    return {score.case for score in model.evaluation.cases} if model.evaluation else set()
+    scored = model.evaluation.cases if model.evaluation else ()
+    return {*(model.facts.test or ()), *(score.case for score in scored)}
 
 
-def _suffixes(members: list[list[Fold]]) -> list[str]:
-    """What tells rows of one network and channel apart: nothing, the experiments' names, or the folders'."""
-    if len(members) == 1:
-        return [""]
-    for name in (lambda run: run.name, lambda run: run.folder.name, lambda run: str(run.folder)):
-        names = [name(folds[0].run) for folds in members]
-        if len(set(names)) == len(names):
-            return [f" · {name}" for name in names]
-    return [f" · {number}" for number in range(1, len(members) + 1)]
+def _names(series: Sequence[Sequence[Fold]]) -> list[str]:
+    """What tells the series of one network apart: nothing where no channel occurs twice, else names of the runs."""
+    channels = [channel for members in series for channel in {fold.model.channel for fold in members}]
+    if len(set(channels)) == len(channels):
+        return [""] * len(series)
+    for name in (lambda run: run.name, lambda run: run.folder.name):
+        names = [_common([name(fold.run) for fold in members]) for members in series]
+        if all(names) and len(set(names)) == len(names):
+            return names
+    return [str(number) for number in range(1, len(series) + 1)]
+
+
+def _common(names: Sequence[str]) -> str:
+    """What the names of folds begin with: 'unet_fold1', 'unet_fold2' -> 'unet_fold'."""
+    if len(set(names)) == 1:
+        return names[0]
+    shared = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    return "".join(letters[0] for letters in shared).rstrip("-_. ")
 
 
 def _scores(folds: Sequence[Fold]) -> Evaluation | None:
     evaluations = [fold.model.evaluation for fold in folds if fold.model.evaluation is not None]
     if len(evaluations) < 2:
         return evaluations[0] if evaluations else None
-    return Evaluation.from_cases([score for evaluation in evaluations for score in evaluation.cases])
+    settings = evaluations[0].settings
+    return Evaluation.from_cases([score for one in evaluations for score in one.cases], settings=settings)
 
 
-def _merged_order(runs: Sequence[RunContent]) -> list[str]:
-    order = dict.fromkeys(model.channel for run in runs for model in run.models)
-    return sorted(order, key=lambda channel: channel.count("+"))
+def _order(channels: Iterable[str]) -> list[str]:
+    """Each channel once; single ones first."""
+    return sorted(dict.fromkeys(channels), key=lambda channel: channel.count("+"))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
@@ -16,6 +17,7 @@ Mask = NDArray[np.bool_]
 Grey = NDArray[np.uint8]
 Key = tuple[str, str]
 """A prediction's network and channel."""
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 WINDOW_PERCENTILES = (0.5, 99.8)
 MARGIN_MM = 4.0
@@ -23,7 +25,7 @@ MARGIN_MM = 4.0
 
 @dataclass(frozen=True, eq=False)
 class CaseSlice:
-    """One axial slice of a test case in radiological convention: rows run from front to back, columns from right to left.
+    """One axial slice of a test case in radiological convention: front up, the patient's right on the left.
 
     Attributes:
         case: Id of the case.
@@ -97,24 +99,28 @@ def read_case_slice(
 
 
 def canonical(volume: Volume) -> Volume:
-    """The volume with its axes flipped and swapped to right, anterior, superior (a view; oblique ones to the nearest)."""
+    """The volume with its axes flipped and swapped to right, anterior, superior (or nearest to it)."""
     orientation = io_orientation(volume.affine)
     affine = volume.affine @ inv_ornt_aff(orientation, volume.shape)
     return replace(volume, data=apply_orientation(volume.data, orientation), affine=affine)
 
 
-def axial(data: NDArray[np.generic], index: int) -> NDArray[np.generic]:
+def axial(data: NDArray[Scalar], index: int) -> NDArray[Scalar]:
     """Slice (H, W) of an array (X, Y, Z) in RAS: the front is up, the patient's right is on the left."""
     return np.ascontiguousarray(data[::-1, ::-1, index].T)
 
 
-def grey_levels(values: NDArray[np.generic]) -> Grey:
-    """Grey values 0-255 between percentiles of the non-zero pixels; what is exactly zero (no subject) is black."""
+def grey_levels(values: NDArray[Any]) -> Grey:
+    """Grey values 0-255 between zero (or a low percentile below it) and a high percentile of the non-zero pixels.
+
+    Exact zeros, where there is no subject, are black also among negative values.
+    """
     values = np.asarray(values, dtype=np.float64)
     inside = values != 0
     if not inside.any():
         return np.zeros(values.shape, dtype=np.uint8)
     low, high = np.percentile(values[inside], WINDOW_PERCENTILES)
+    low = min(low, 0.0)
     scaled = (values - low) / (high - low) if high > low else np.ones_like(values)
     return np.where(inside, np.clip(np.rint(scaled * 255), 0, 255), 0).astype(np.uint8)
 
@@ -129,9 +135,7 @@ def _choose(truth: Mask, predictions: Sequence[Mask]) -> tuple[int, str]:
     lesion = truth.sum(axis=(0, 1))
     if lesion.any():
         return int(lesion.argmax()), "the slice with most lesion in the expert's mask"
-    predicted = sum(
-        (mask.sum(axis=(0, 1)) for mask in predictions), start=np.zeros(truth.shape[2], dtype=np.int64)
-    )
+    predicted = sum((mask.sum(axis=(0, 1)) for mask in predictions), start=np.zeros(truth.shape[2], dtype=np.int64))
     if predicted.any():
         return int(predicted.argmax()), "no lesion in the expert's mask; the slice with most predicted lesion"
     return truth.shape[2] // 2, "no lesion in the expert's mask or in a prediction; the middle slice"

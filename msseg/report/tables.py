@@ -13,7 +13,8 @@ class Value:
     """A metric over the test cases of a row, in the unit that is printed; NaN where it is not defined.
 
     Attributes:
-        mean, std, median, ci_low, ci_high: Over the cases where the metric is defined; ci is the 95 % interval of the mean.
+        mean, std, median: Over the cases where the metric is defined.
+        ci_low, ci_high: 95 % interval of the mean.
         undefined: Number of cases that are left out.
         cases: The single values, for the strip of points.
         best: Whether it is the best of its column (and test set).
@@ -34,9 +35,9 @@ class SummaryRow:
     """One line of the table network x channel.
 
     Attributes:
-        test_set: Number of the set of test cases, from 1; rows with the same number were tested on the same cases.
+        test_set: Number of the set of test cases, from 1; equal numbers mean the same cases.
         means: Per metric of `OVERALL_METRICS`.
-        pooled: Scores of all voxels of all cases taken together, per metric of `POOLED_METRICS`; mean alone is used.
+        pooled: Scores of all cases' voxels taken together, per metric of `POOLED_METRICS`, in `mean`.
     """
 
     row: Row
@@ -61,22 +62,18 @@ class CaseRow:
 
 
 def summary_rows(rows: Sequence[Row]) -> list[SummaryRow]:
-    """The table network x channel: rows that were evaluated, largest test set first, the best values marked."""
+    """The table network x channel: evaluated rows, largest test set first, the best values marked."""
     evaluated = [row for row in rows if row.evaluation is not None]
     sets = sorted(dict.fromkeys(row.test_cases for row in evaluated), key=lambda cases: -len(cases))
     table = [
         SummaryRow(row, sets.index(row.test_cases) + 1, _means(row), _pooled(row))
         for row in sorted(evaluated, key=lambda row: sets.index(row.test_cases))
     ]
-    return [
-        line
-        for number in range(1, len(sets) + 1)
-        for line in _marked([x for x in table if x.test_set == number])
-    ]
+    return [line for number in range(1, len(sets) + 1) for line in _marked([x for x in table if x.test_set == number])]
 
 
 def case_rows(rows: Sequence[Row]) -> list[CaseRow]:
-    """One line per case, network and channel; lowest DSC first, equal ones in the order of the cases' names."""
+    """One line per case, network and channel; lowest DSC first, equal ones by the cases' names."""
     lines = [
         CaseRow(score.case, score.group, row, score.values)
         for row in rows
@@ -131,15 +128,11 @@ def _value(numbers: Mapping[str, float], cases: Iterable[float], metric: Metric)
 
 
 def _marked(lines: list[SummaryRow]) -> list[SummaryRow]:
-    """The rows of one test set with the best of each column marked; a single row has nothing to be better than."""
+    """The rows of one test set with the best of each column marked; a single row has no rival."""
     if len(lines) < 2:
         return lines
-    best_means = {
-        metric.key: _best([line.means[metric.key] for line in lines], metric) for metric in OVERALL_METRICS
-    }
-    best_pooled = {
-        metric.key: _best([line.pooled[metric.key] for line in lines], metric) for metric in POOLED_METRICS
-    }
+    best_means = {metric.key: _best([line.means[metric.key] for line in lines], metric) for metric in OVERALL_METRICS}
+    best_pooled = {metric.key: _best([line.pooled[metric.key] for line in lines], metric) for metric in POOLED_METRICS}
     return [
         replace(
             line,

@@ -16,7 +16,7 @@ from msseg.report.slices import CaseSlice
 from msseg.report.tables import CaseRow
 from msseg.report.wording import CASE_METRICS, DSC, network_title
 
-PARTS = {"train": "Training", "validation": "Validation", "test": "Test", "unused": "Unused"}
+PARTS = {"train": "Trained on", "validation": "Validated on", "test": "Tested on", "unused": "Unused"}
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,11 @@ class RunView:
 
     content: RunContent
     parts: tuple[PartView, ...]
-    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture: a grey image with marks over it (`marks` empty: none), or the reason why there is none (`absent`)."""
+    """One picture: a grey image, with marks over it unless these are empty; or why there is none."""
 
     title: str
     marks: str = ""
@@ -73,17 +72,16 @@ class CaseView:
 
 def case_views(pictures: Sequence[CasePicture]) -> Iterator[CaseView]:
     """The pictures one after the other, so that only one case is in memory."""
-    for place, picture in enumerate(pictures, start=1):
-        anchor = f"case-{place}"
+    for count, picture in enumerate(pictures, start=1):
+        anchor = f"case-{count}"
         try:
             shown = picture.read()
         except InputError as error:
             yield CaseView(anchor, picture.case, _patient(picture).rstrip(", "), problem=str(error))
             continue
         first, last = shown.number
-        caption = (
-            f"{_patient(picture)}axial slice {first} of {last} (z = {shown.z_mm:.1f} mm): {shown.chosen}"
-        )
+        place = f"axial slice {first} of {last} (z = {number(shown.z_mm, 1)} mm)"
+        caption = f"{_patient(picture)}{place}: {shown.chosen}"
         height, width = shown.size_mm
         lines = tuple(_line(channel, picture, shown) for channel in picture.channels)
         yield CaseView(anchor, picture.case, caption, lines, height, width, shown.sides_known)
@@ -96,10 +94,7 @@ def case_anchors(pictures: Sequence[CasePicture]) -> dict[str, str]:
 
 def case_cells(line: CaseRow) -> list[str]:
     """The values of one line of the table of cases, as printed."""
-    return [
-        number(line.values.get(metric.key, math.nan) * metric.scale, metric.digits).replace("-", "−")
-        for metric in CASE_METRICS
-    ]
+    return [number(line.values.get(metric.key, math.nan) * metric.scale, metric.digits) for metric in CASE_METRICS]
 
 
 def model_cells(model: TrainedModel) -> list[str]:
@@ -126,7 +121,7 @@ def run_view(content: RunContent) -> RunView:
         if cases or (content.split and key != "unused"):
             patients = dict.fromkeys(str(groups[case]) for case in cases if case in groups)
             parts.append(PartView(title, cases, tuple(patients)))
-    return RunView(content, tuple(parts), names(content.split.get("warnings")))
+    return RunView(content, tuple(parts))
 
 
 def duration(seconds: float) -> str:
@@ -150,12 +145,15 @@ def missing_parts(runs: Sequence[RunContent]) -> list[tuple[str, str]]:
     return found
 
 
+def warnings_of(runs: Sequence[RunContent]) -> list[str]:
+    """What the splits warn of, each sentence once."""
+    return list(dict.fromkeys(warning for run in runs for warning in names(run.split.get("warnings"))))
+
+
 def strip_label(row: Row) -> str:
     """The row's points in words, for readers who do not see them."""
     assert row.evaluation is not None
-    values = ", ".join(
-        number(score.values.get(DSC.key, math.nan), DSC.digits) for score in row.evaluation.cases
-    )
+    values = ", ".join(number(score.values.get(DSC.key, math.nan), DSC.digits) for score in row.evaluation.cases)
     return f"DSC of {counted(len(row.test_cases), 'case')}: {values}"
 
 
@@ -178,6 +176,4 @@ def _patient(picture: CasePicture) -> str:
     """'patient 07, ' where the group says more than the case's own name."""
     if picture.group in ("", picture.case):
         return ""
-    return (
-        f"{picture.group}, " if picture.group.lower().startswith("patient") else f"patient {picture.group}, "
-    )
+    return f"{picture.group}, " if picture.group.lower().startswith("patient") else f"patient {picture.group}, "

@@ -39,13 +39,13 @@ class Metric:
 
 DSC = Metric(
     "dsc", "DSC", "", 3, True,
-    "Dice similarity coefficient: twice the overlap of prediction and expert's mask divided by the sum of their"
-    " volumes; 1 is perfect, 0 is no overlap.",
+    "Dice similarity coefficient: twice the overlap of prediction and expert's mask divided by the sum of"
+    " their volumes; 1 is perfect, 0 is no overlap.",
 )  # fmt: skip
 IOU = Metric(
     "iou", "IoU", "", 3, True,
-    "Intersection over union (Jaccard index) of the lesion class: the overlap divided by all that either marks; it is"
-    " never above the DSC.",
+    "Intersection over union (Jaccard index) of the lesion class: the overlap divided by all that either"
+    " marks; it is never above the DSC.",
 )  # fmt: skip
 SENSITIVITY = Metric(
     "sensitivity", "Sensitivity", "", 3, True, "Share of the expert's lesion voxels that the network finds."
@@ -60,7 +60,8 @@ PRECISION = Metric(
 )
 HD95 = Metric(
     "hd95_mm", "HD95", "mm", 1, False,
-    "95th percentile of the Hausdorff distance: 95 % of the two surfaces lie within this many millimetres of each other.",
+    "95th percentile of the Hausdorff distance: 95 % of each surface lies within this many"
+    " millimetres of the other.",
 )  # fmt: skip
 
 OVERALL_METRICS = (DSC, IOU, SENSITIVITY, PRECISION, HD95)

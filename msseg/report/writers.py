@@ -5,9 +5,10 @@ import io
 import math
 from collections.abc import Callable, Sequence
 
-from msseg.report.cells import latex, markdown, mean_text, number, spread_text
-from msseg.report.tables import CaseRow, SummaryRow
-from msseg.report.wording import DSC, EMPTY_MASKS, IOU, OVERALL_METRICS, POOLED_METRICS
+from msseg.cases.names import listing
+from msseg.report.cells import latex, markdown, mean_text, spread_text
+from msseg.report.tables import CaseRow, SummaryRow, Value
+from msseg.report.wording import DSC, EMPTY_MASKS, IOU, OVERALL_METRICS, POOLED_METRICS, Metric
 
 STATISTICS = ("mean", "std", "median", "ci_low", "ci_high", "undefined")
 
@@ -83,24 +84,26 @@ def summary_latex(lines: Sequence[SummaryRow]) -> str:
 
 def notes_of(lines: Sequence[SummaryRow]) -> list[str]:
     """What stands below the table network x channel."""
-    groups = any(score.group for line in lines if line.row.evaluation for score in line.row.evaluation.cases)
-    drawn = "patients" if groups else "cases"
-    notes = [
-        "Mean over test cases ± standard deviation, and in brackets the 95 % interval of the mean"
-        f" (bootstrap over {drawn}); pooled: all voxels of all cases taken together.",
-    ]
-    if any(value.best for line in lines for value in (*line.means.values(), *line.pooled.values())):
-        notes.append(
-            "Bold: best of the column" + (" among rows of one test set." if _several_sets(lines) else ".")
-        )
-    if _several_sets(lines):
-        notes.append(
-            "Rows with different test set numbers were tested on different cases: do not compare them."
-        )
-    undefined = sum(value.undefined for line in lines for value in line.means.values())
-    if undefined:
+    values = [value for line in lines for value in (*line.means.values(), *line.pooled.values())]
+    several = _several_sets(lines)
+    notes = [_spread_note(lines), "Pooled: all voxels of all cases taken together."]
+    if any(value.best for value in values):
+        notes.append(f"Bold: best of the column{' among rows of one test set' if several else ''}.")
+    if several:
+        sets = {line.test_set: sorted(line.row.test_cases) for line in lines}
+        notes.append("Do not compare rows of different test sets: they were tested on different cases.")
+        notes += [f"Test set {number}: {listing(cases)}." for number, cases in sets.items()]
+    if any(value.undefined for value in values):
         notes.append("n.d.: cases where the value is not defined.")
     return [*notes, EMPTY_MASKS]
+
+
+def _spread_note(lines: Sequence[SummaryRow]) -> str:
+    if all(line.n == 1 for line in lines):
+        return "One test case for each row: there is no mean, no spread and no interval."
+    grouped = any(score.group for line in lines if line.row.evaluation for score in line.row.evaluation.cases)
+    drawn = "patients" if grouped else "cases"
+    return f"Mean over test cases ± standard deviation, and 95 % interval of the mean (bootstrap over {drawn})."
 
 
 def _paper_table(
@@ -109,26 +112,23 @@ def _paper_table(
     """Head and rows of the table in print; a network's name stands in its first row only."""
     several = _several_sets(lines)
     table = [[escape(name) for name in _heads(several)]]
-    previous = ""
+    before = ("", 0)
     for line in lines:
-        name, previous = ("" if line.row.label == previous else line.row.label), line.row.label
+        block = (line.row.label, line.test_set)
+        names = [escape("" if block == before else line.row.label), escape(line.row.channel)]
+        before = block
         cells = [
-            escape(name),
-            escape(line.row.channel),
-            *([str(line.test_set)] if several else []),
-            str(line.n),
+            (line.means[metric.key], _text_of(metric)(line.means[metric.key], metric)) for metric in OVERALL_METRICS
         ]
-        for metric in OVERALL_METRICS:
-            value = line.means[metric.key]
-            text = escape(spread_text(value, metric) if metric in (DSC, IOU) else mean_text(value, metric))
-            cells.append(bold(text) if value.best else text)
-        for metric in POOLED_METRICS:
-            value = line.pooled[metric.key]
-            cells.append(
-                bold(number(value.mean, metric.digits)) if value.best else number(value.mean, metric.digits)
-            )
-        table.append(cells)
+        cells += [(line.pooled[metric.key], mean_text(line.pooled[metric.key], metric)) for metric in POOLED_METRICS]
+        printed = [bold(escape(text)) if value.best else escape(text) for value, text in cells]
+        table.append([*names, *([str(line.test_set)] if several else []), str(line.n), *printed])
     return table
+
+
+def _text_of(metric: Metric) -> Callable[[Value, Metric], str]:
+    """The two scores of the paper's table are printed with their spread, the others as means."""
+    return spread_text if metric in (DSC, IOU) else mean_text
 
 
 def _heads(several_sets: bool) -> list[str]:
@@ -151,7 +151,5 @@ def _csv(head: Sequence[str], body: Sequence[Sequence[object]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(head)
-    writer.writerows(
-        ["" if isinstance(cell, float) and math.isnan(cell) else cell for cell in row] for row in body
-    )
+    writer.writerows(["" if isinstance(cell, float) and math.isnan(cell) else cell for cell in row] for row in body)
     return text.getvalue()

@@ -5,8 +5,9 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 BEST, LAST = "best.ckpt", "last.ckpt"
@@ -31,7 +32,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 def checkpoint_callbacks(folder: Path, select: str, validated: bool, validate_every: int) -> list[ModelCheckpoint]:
     """Keep the last state of every epoch, and the best by `select` where there are validation cases."""
     last = ModelCheckpoint(
-        dirpath=folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False, every_n_epochs=1
+        dirpath=folder,
+        filename="last",
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+        every_n_epochs=1,
     )
     if not validated:
         return [last]
@@ -44,3 +49,12 @@ def checkpoint_callbacks(folder: Path, select: str, validated: bool, validate_ev
         enable_version_counter=False,
     )
     return [best, last]
+
+
+class StopEarly(EarlyStopping):
+    """Early stopping that a resumed training remembers: if it had stopped already, it does not train on."""
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Stop at once where patience ran out before the interruption."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True

@@ -3,6 +3,7 @@
 import logging
 import time
 import warnings
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
@@ -19,12 +19,14 @@ from msseg.cases.splits import Split
 from msseg.config.experiment import ExperimentConfig
 from msseg.errors import InputError
 from msseg.inference.device import choose_device, choose_precision
+from msseg.inference.progress import case_progress, say
 from msseg.model import ModelSettings, save_model
 from msseg.networks.registry import build_network, parameter_count, set_prior_bias
 from msseg.patches.datamodule import PatchDataModule
 from msseg.runs import ModelRun, versions, write_json
-from msseg.training.checkpoints import BEST, LAST, AtomicCheckpointIO, checkpoint_callbacks
-from msseg.training.progress import EpochTable, TrainingProgress, read_epochs
+from msseg.training.checkpoints import BEST, LAST, AtomicCheckpointIO, StopEarly, checkpoint_callbacks
+from msseg.training.memory import keep_freed_memory
+from msseg.training.progress import EpochTable, TrainingProgress, duration, read_epochs
 from msseg.training.task import SegmentationTask
 from msseg.volumes.cache import CachedCase, cache_case
 
@@ -56,39 +58,61 @@ def train_model(
         InputError: A case cannot be used, no training case holds a lesion, or the loss becomes non-finite.
     """
     if resume and (run.model / "model.yaml").exists():
-        console.print(f"{run.folder.name}: already trained", highlight=False)
+        say(console, f"{run.folder.name}: already trained")
         return
     _quiet_lightning()
+    checkpoint = _last_checkpoint(run) if resume else None
     train = _prepare(split.train, channels, config, cache, console, "training")
     validation = _prepare(split.validation, channels, config, cache, console, "validation")
-    prior = _lesion_prior(train, console)
+    prior = _lesion_prior(train)
     L.seed_everything(config.training.seed, verbose=False)
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
     network = build_network(config.network, in_channels=len(channels))
     set_prior_bias(network, prior)
+    network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     device = choose_device(config.training.device)
     dtype = choose_precision(config.training.precision, device)
-    task = SegmentationTask(config, network.to(memory_format=torch.channels_last_3d), dtype)
-    last = run.checkpoints / LAST
+    if device.type == "cpu":
+        keep_freed_memory()
+    task = SegmentationTask(config, network, dtype)
     begun = time.perf_counter()
     trainer = _trainer(config, run, device, dtype, bool(validation), console)
     facts = _facts(config, channels, split, parameter_count(network), str(device), str(dtype))
     write_json(run.facts, facts)
-    with warnings.catch_warnings():
-        _ignore_lightnings_advice()
-        checkpoint = str(last) if resume and last.exists() else None
-        trainer.fit(task, datamodule=PatchDataModule(config, train, validation), ckpt_path=checkpoint, weights_only=False)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    _keep_model(config, channels, run, task, facts, bool(validation))
-    seconds = sum(float(row["seconds"]) for row in read_epochs(run.epochs))
-    write_json(run.facts, facts | {"seconds_training": round(seconds, 1), "epochs": len(read_epochs(run.epochs))})
-    console.print(
-        f"{run.folder.name}: trained in {time.perf_counter() - begun:.0f} s, model in {run.model}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    _fit(trainer, task, PatchDataModule(config, train, validation), checkpoint)
+    _keep_model(config, channels, run, task, facts)
+    rows = read_epochs(run.epochs)
+    seconds = round(sum(float(row["seconds"]) for row in rows), 1)
+    write_json(run.facts, facts | {"seconds_training": seconds, "epochs": len(rows)})
+    trained = duration(time.perf_counter() - begun)
+    say(console, f"{run.folder.name}: trained in {trained}, the model is in {run.model}")
+
+
+def _last_checkpoint(run: ModelRun) -> Path | None:
+    """Where a training that was stopped goes on; None where no epoch was finished."""
+    path = run.checkpoints / LAST
+    if not path.exists():
+        return None
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"the checkpoint {path} is damaged: delete {run.folder} to train this model from the start")
+    return path
+
+
+def _fit(trainer: L.Trainer, task: SegmentationTask, data: PatchDataModule, checkpoint: Path | None) -> None:
+    try:
+        with warnings.catch_warnings():
+            _ignore_lightnings_advice()
+            trainer.fit(task, datamodule=data, ckpt_path=checkpoint, weights_only=False)
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):  # Lightning makes an exit with code 1 of Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
+    except torch.OutOfMemoryError as error:
+        raise InputError(
+            "the GPU's memory does not hold a training step: try a smaller patches.size, patches.batch_size or"
+            " network.base_channels, or training.precision=bf16"
+        ) from error
 
 
 def _prepare(
@@ -100,15 +124,17 @@ def _prepare(
     role: str,
 ) -> list[CachedCase]:
     prepared = []
-    for case in cases:
-        cached = cache_case(case, channels, config.preprocessing, cache)
-        if not len(cached.lesion_voxels()):
-            console.print(f"note: the {role} case {case.id} has no lesion voxel", highlight=False, soft_wrap=True)
-        prepared.append(cached)
+    with case_progress(console, f"preparing {role} cases", len(cases)) as done:
+        for case in cases:
+            cached = cache_case(case, channels, config.preprocessing, cache)
+            if not len(cached.lesion_voxels()):
+                say(console, f"note: the {role} case {case.id} has no lesion voxel")
+            prepared.append(cached)
+            done()
     return prepared
 
 
-def _lesion_prior(cases: Sequence[CachedCase], console: Console) -> float:
+def _lesion_prior(cases: Sequence[CachedCase]) -> float:
     """Share of lesion voxels in the training volumes."""
     lesion = sum(len(case.lesion_voxels()) for case in cases)
     if not lesion:
@@ -135,7 +161,7 @@ def _trainer(
     ]
     if validated and settings.patience:
         mode = "max" if settings.select.endswith("dsc") else "min"
-        callbacks.append(EarlyStopping(settings.select, patience=settings.patience, mode=mode, check_finite=False))
+        callbacks.append(StopEarly(settings.select, patience=settings.patience, mode=mode, check_finite=False))
     precision: Any = {torch.float32: "32-true", torch.bfloat16: "bf16-mixed", torch.float16: "16-mixed"}[dtype]
     return L.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
@@ -163,9 +189,9 @@ def _keep_model(
     run: ModelRun,
     task: SegmentationTask,
     facts: dict[str, Any],
-    validated: bool,
 ) -> None:
     """Write the best state (or the last, where nothing was validated) as the model folder."""
+    validated = (run.checkpoints / BEST).exists()
     source = run.checkpoints / (BEST if validated else LAST)
     checkpoint = torch.load(source, map_location="cpu", weights_only=False)
     task.load_state_dict(checkpoint["state_dict"])
@@ -190,7 +216,12 @@ def _keep_model(
 
 
 def _facts(
-    config: ExperimentConfig, channels: tuple[str, ...], split: Split, parameters: int, device: str, dtype: str
+    config: ExperimentConfig,
+    channels: tuple[str, ...],
+    split: Split,
+    parameters: int,
+    device: str,
+    dtype: str,
 ) -> dict[str, Any]:
     return {
         "config_name": config.name,

@@ -9,40 +9,46 @@ import lightning as L
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from msseg.inference.progress import say
 from msseg.runs import write_text
 
 COLUMNS = ("epoch", "train_loss", "val_loss", "val_dsc", "learning_rate", "seconds")
 
 
 class EpochTable(L.Callback):
-    """Writes one row for each epoch; a resumed training replaces the rows that it repeats."""
+    """Writes one row for each epoch; a resumed training replaces the rows that it repeats.
+
+    Attributes:
+        row: The last epoch's row, by column; empty before there is one.
+    """
 
     def __init__(self, path: Path) -> None:
         """Take the CSV file's path."""
-        self.path, self.started = path, 0.0
-        self.row: dict[str, Any] = {}
+        self.path, self.started, self.learning_rate = path, 0.0, 0.0
+        self.row: dict[str, str] = {}
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start the clock."""
+        """Start the clock, and note the learning rate before the schedule changes it for the next epoch."""
         self.started = time.perf_counter()
+        self.learning_rate = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Add the epoch's row."""
         if not trainer.is_global_zero:
             return
         metrics = trainer.callback_metrics
-        validated = trainer.num_val_batches and (trainer.current_epoch + 1) % trainer.check_val_every_n_epoch == 0  # type: ignore[operator]
+        validated = (trainer.current_epoch + 1) % (trainer.check_val_every_n_epoch or 1) == 0
         self.row = {
-            "epoch": trainer.current_epoch,
+            "epoch": str(trainer.current_epoch),
             "train_loss": _number(metrics.get("train_loss")),
             "val_loss": _number(metrics.get("val_loss")) if validated else "",
             "val_dsc": _number(metrics.get("val_dsc")) if validated else "",
-            "learning_rate": f"{trainer.optimizers[0].param_groups[0]['lr']:.4g}",
+            "learning_rate": f"{self.learning_rate:.4g}",
             "seconds": f"{time.perf_counter() - self.started:.2f}",
         }
-        rows = [row for row in read_epochs(self.path) if int(row["epoch"]) < trainer.current_epoch]
-        lines = [",".join(COLUMNS), *(",".join(str(row[column]) for column in COLUMNS) for row in [*rows, self.row])]
-        write_text(self.path, "\n".join(lines) + "\n")
+        earlier = [row for row in read_epochs(self.path) if int(row["epoch"]) < trainer.current_epoch]
+        lines = [COLUMNS, *([row[column] for column in COLUMNS] for row in [*earlier, self.row])]
+        write_text(self.path, "".join(",".join(line) + "\n" for line in lines))
 
 
 def read_epochs(path: Path) -> list[dict[str, str]]:
@@ -61,17 +67,18 @@ class TrainingProgress(L.Callback):
         self.title, self.table, self.console = title, table, console
         self.bar: Progress | None = None
         self.task = TaskID(0)
-        self.begun = 0.0
+        self.begun, self.loss_sum = 0.0, 0.0
         self.first_epoch = 0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Show the bar."""
         self.begun, self.first_epoch = time.perf_counter(), trainer.current_epoch
         if self.console.is_terminal and trainer.is_global_zero:
+            fields = "epoch {task.fields[epoch]}  loss {task.fields[loss]}  validation DSC {task.fields[dsc]}"
             self.bar = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
-                TextColumn("epoch {task.fields[epoch]}  loss {task.fields[loss]}  val DSC {task.fields[dsc]}"),
+                TextColumn(fields, markup=False),
                 TimeElapsedColumn(),
                 TextColumn("left"),
                 TimeRemainingColumn(),
@@ -80,45 +87,61 @@ class TrainingProgress(L.Callback):
             )
             steps = (trainer.max_epochs or 0) * int(trainer.num_training_batches)
             self.task = self.bar.add_task(
-                self.title, total=steps, completed=trainer.global_step, epoch=self._epoch(trainer), loss="-", dsc="-"
+                self.title, total=steps, completed=trainer.global_step, epoch=_epoch(trainer), loss="-", dsc="-"
             )
             self.bar.start()
 
-    def on_train_batch_end(self, trainer: L.Trainer, *args: Any, **kwargs: Any) -> None:
-        """Move the bar on."""
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Move the bar on; the loss shown is the mean of the epoch so far."""
         if self.bar:
-            loss = trainer.callback_metrics.get("train_loss")
-            row = self.table.row
-            self.bar.update(
-                self.task,
-                completed=trainer.global_step,
-                epoch=self._epoch(trainer),
-                loss=row.get("train_loss") or _number(loss) or "-",
-                dsc=row.get("val_dsc") or "-",
-            )
+            self.loss_sum = float(outputs["loss"]) + (self.loss_sum if batch_idx else 0.0)
+            loss = f"{self.loss_sum / (batch_idx + 1):.4f}"
+            self.bar.update(self.task, completed=trainer.global_step, epoch=_epoch(trainer), loss=loss)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Print the epoch's line where there is no terminal."""
-        if self.bar or not trainer.is_global_zero:
+        """Show the validation's result; print the epoch's line where there is no terminal."""
+        if not trainer.is_global_zero:
             return
-        row, done = self.table.row, trainer.current_epoch + 1 - self.first_epoch
-        left = (time.perf_counter() - self.begun) / done * ((trainer.max_epochs or 0) - trainer.current_epoch - 1)
-        validation = f"  val loss {row['val_loss']}  val DSC {row['val_dsc']}" if row.get("val_dsc") else ""
-        self.console.print(
-            f"{self.title}: epoch {self._epoch(trainer)}  loss {row['train_loss']}{validation}  {left:.0f} s left at most",
-            highlight=False,
-            soft_wrap=True,
-        )
+        row = self.table.row
+        if self.bar:
+            if row["val_dsc"]:
+                self.bar.update(self.task, dsc=f"{float(row['val_dsc']):.4f}")
+            return
+        done = trainer.current_epoch + 1 - self.first_epoch
+        to_do = (trainer.max_epochs or 0) - trainer.current_epoch - 1
+        left = duration((time.perf_counter() - self.begun) / done * to_do)
+        validation = f", validation loss {row['val_loss']}, DSC {row['val_dsc']}" if row["val_dsc"] else ""
+        ending = f" ({left} left at most)" if to_do else ""
+        say(self.console, f"{self.title}, epoch {_epoch(trainer)}: loss {row['train_loss']}{validation}{ending}")
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Take the bar away before the error is told."""
+        self._stop()
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Take the bar away, also after an error."""
+        """Take the bar away."""
+        self._stop()
+
+    def _stop(self) -> None:
         if self.bar:
             self.bar.stop()
             self.bar = None
 
-    @staticmethod
-    def _epoch(trainer: L.Trainer) -> str:
-        return f"{trainer.current_epoch + 1}/{trainer.max_epochs}"
+
+def duration(seconds: float) -> str:
+    """A length of time in the two units that matter: 45 s, 3 min 20 s, 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _epoch(trainer: L.Trainer) -> str:
+    return f"{trainer.current_epoch + 1}/{trainer.max_epochs}"
 
 
 def _number(value: Any) -> str:

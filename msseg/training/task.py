@@ -4,6 +4,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from msseg.config.experiment import ExperimentConfig
@@ -31,12 +32,7 @@ class SegmentationTask(L.LightningModule):
         """Loss of a batch: image (B, C, X, Y, Z), label (B, 1, X, Y, Z)."""
         image = batch["image"].to(memory_format=torch.channels_last_3d)
         loss: Tensor = self.loss(self.network(image), batch["label"])
-        if not torch.isfinite(loss):
-            raise InputError(
-                f"the loss is {loss.item()} in epoch {self.current_epoch} on a patch of {', '.join(batch['case'])}:"
-                " look at that case's intensities, or try a lower optimiser.learning_rate,"
-                " training.gradient_clip=1 or training.precision=fp32; the last checkpoint is kept"
-            )
+        self._require_finite(loss, f"on a patch of {', '.join(batch['case'])}")
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(image), sync_dist=True)
         return loss
 
@@ -55,12 +51,26 @@ class SegmentationTask(L.LightningModule):
             dtype=self.dtype_of_windows,
         )
         loss = self.loss(logits[None, None], truth[None, None].float())
+        self._require_finite(loss, f"on the validation case {case['case']}")
         mask = logits.sigmoid() > settings.threshold
         score = count_overlap(mask.cpu().numpy(), truth.cpu().numpy()).dsc
         self.log_dict({"val_loss": loss, "val_dsc": score}, on_epoch=True, batch_size=1, sync_dist=True)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def on_train_epoch_end(self) -> None:
+        """Refuse weights that are not finite before they get into a checkpoint."""
+        for weights in self.network.parameters():
+            self._require_finite(weights, "in the weights")
+
+    def _require_finite(self, values: Tensor, where: str) -> None:
+        if not torch.isfinite(values).all():
+            bad = "the loss is not finite" if values.ndim == 0 else "there is a value that is not finite"
+            raise InputError(
+                f"{bad} {where} in epoch {self.current_epoch + 1}: try a lower optimiser.learning_rate,"
+                " training.gradient_clip=1 or training.precision=fp32, and look at the case's intensities"
+            )
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Optimiser, and a schedule stepped once an epoch."""
         optimiser = make_optimiser(self.network, self.config.optimiser)
         schedule = make_schedule(optimiser, self.config.schedule, self.config.training.epochs)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "epoch"}}
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "epoch", "frequency": 1}}

@@ -33,6 +33,8 @@ class Grid:
 
     def reorient(self, data: np.ndarray) -> np.ndarray:
         """Bring an array of the source's shape to the network's axes, without the crop."""
+        if data.shape != self.source_shape:
+            raise ValueError(f"an array of shape {data.shape} is not on a grid of shape {self.source_shape}")
         return nib.orientations.apply_orientation(data, np.column_stack([self.axes, self.flips]))
 
     def to_network(self, data: np.ndarray) -> np.ndarray:
@@ -41,6 +43,8 @@ class Grid:
 
     def to_source(self, data: np.ndarray, fill: float = 0) -> np.ndarray:
         """Undo `to_network`; voxels outside the crop get `fill`."""
+        if data.shape != self.shape:
+            raise ValueError(f"an array of shape {data.shape} is not on a grid of shape {self.shape}")
         reoriented_shape = [0, 0, 0]
         for size, axis in zip(self.source_shape, self.axes, strict=True):
             reoriented_shape[axis] = size

@@ -1,5 +1,6 @@
 """From volumes as read to what the network sees: one orientation, cropped to the subject, normalised."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,9 @@ from msseg.volumes.geometry import Grid, bounding_box, whole_grid
 from msseg.volumes.volume import Volume
 
 BACKGROUND_SHARE = 1e-6
-"""Voxels below this share of the largest magnitude are background: interpolation leaves such traces outside the head."""
+"""Voxels up to this share of the largest magnitude are background: interpolation leaves such traces outside the head."""
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +44,7 @@ def prepare(images: Sequence[Volume], settings: PreprocessingConfig, label: Volu
         label: The case's mask, brought to the same grid.
 
     Raises:
-        InputError: Channels or label lie on different grids, or a channel is constant.
+        InputError: Channels or label lie on different grids, or a channel has no contrast.
     """
     first = images[0]
     for other in [*images[1:], *([label] if label is not None else [])]:
@@ -53,8 +56,8 @@ def prepare(images: Sequence[Volume], settings: PreprocessingConfig, label: Volu
         grid = replace(grid, box=bounding_box(grid.reorient(subject)))
     data = np.empty((len(images), *grid.shape), dtype=np.float32)
     for channel, (image, foreground) in enumerate(zip(images, foregrounds, strict=True)):
-        data[channel] = _normalise(grid.to_network(image.data), grid.to_network(foreground), settings)
-    mask = None if label is None else np.ascontiguousarray(grid.to_network(label.data > 0))
+        data[channel] = _normalise(grid.to_network(image.data), grid.to_network(foreground), settings, image)
+    mask = None if label is None else _crop_label(label, grid)
     spacing = [0.0, 0.0, 0.0]
     for length, axis in zip(first.spacing, grid.axes, strict=True):
         spacing[axis] = length
@@ -62,20 +65,43 @@ def prepare(images: Sequence[Volume], settings: PreprocessingConfig, label: Volu
 
 
 def _foreground(image: Volume) -> np.ndarray:
-    magnitude = np.abs(image.data)
-    if image.data.min() == image.data.max():
-        raise InputError(
-            f"{image.path or 'the image'} is constant (every voxel is {image.data.flat[0]:g}): there is nothing to segment"
+    low, high = image.data.min(), image.data.max()
+    if low == high:
+        raise InputError(f"{_name(image)} is constant (every voxel is {low:g}): there is nothing to segment")
+    return np.abs(image.data) > BACKGROUND_SHARE * max(abs(low), abs(high))
+
+
+def _crop_label(label: Volume, grid: Grid) -> np.ndarray:
+    """The mask on the network's grid; what the crop cuts off is lost to training, so it is said."""
+    mask = np.ascontiguousarray(grid.to_network(label.data > 0))
+    total = int(np.count_nonzero(label.data > 0))
+    lost = total - int(np.count_nonzero(mask))
+    if lost:
+        _LOG.warning(
+            "%s: %d of %d lesion voxels lie outside the images' non-zero voxels and are left out; check that it"
+            " belongs to these images",
+            _name(label),
+            lost,
+            total,
         )
-    return magnitude > BACKGROUND_SHARE * magnitude.max()
+    return mask
 
 
-def _normalise(data: np.ndarray, foreground: np.ndarray, settings: PreprocessingConfig) -> np.ndarray:
+def _normalise(data: np.ndarray, foreground: np.ndarray, settings: PreprocessingConfig, image: Volume) -> np.ndarray:
     """Z-normalise; with `z_score_nonzero` the background becomes 0, the subject's mean, as padding does."""
     if settings.normalise == "none":
         return data
     within = data[foreground] if settings.normalise == "z_score_nonzero" else data
+    if within.min() == within.max():
+        raise InputError(
+            f"{_name(image)} holds one value ({within.flat[0]:g}) and background alone:"
+            " it is a mask rather than an image"
+        )
     # Sums in float64: a float32 sum over millions of voxels loses the digits that the variance needs.
     mean, std = within.mean(dtype=np.float64), within.std(dtype=np.float64)
-    normalised = (data - np.float32(mean)) / np.float32(std if std > 0 else 1)
+    normalised = (data - np.float32(mean)) / np.float32(std)
     return np.where(foreground, normalised, 0) if settings.normalise == "z_score_nonzero" else normalised
+
+
+def _name(volume: Volume) -> str:
+    return str(volume.path or "the volume")

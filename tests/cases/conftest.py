@@ -58,9 +58,7 @@ def openms_github() -> dict[str, list[str]]:
         "MNI": [*images, f"GOLD_STANDARD_{MNI}_regtoMNI"],
     }
     return {
-        variant: [
-            f"{variant}/{patient}/{name}.nii.gz" for patient in ("patient01", "patient02") for name in files
-        ]
+        variant: [f"{variant}/{patient}/{name}.nii.gz" for patient in ("patient01", "patient02") for name in files]
         for variant, files in names.items()
     }
 

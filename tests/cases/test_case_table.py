@@ -55,9 +55,7 @@ def test_a_table(write: Callable[[str], Path], tmp_path: Path, separator: str, b
     assert channel_sets(table(path)) == (("FLAIR",), ("T1",))
 
 
-def test_relative_paths_start_from_the_root_if_there_is_one(
-    write: Callable[[str], Path], tmp_path: Path
-) -> None:
+def test_relative_paths_start_from_the_root_if_there_is_one(write: Callable[[str], Path], tmp_path: Path) -> None:
     path = write(TABLE)
     elsewhere = tmp_path / "tables"
     elsewhere.mkdir()
@@ -133,9 +131,7 @@ def test_labels_may_be_left_out_for_prediction(write: Callable[[str], Path]) -> 
         ("case,group,label,FLAIR\nx,x,m.nii,.\n", "is a folder, not a file"),
     ],
 )
-def test_a_wrong_table_is_refused_by_one_sentence(
-    write: Callable[[str], Path], text: str, expected: str
-) -> None:
+def test_a_wrong_table_is_refused_by_one_sentence(write: Callable[[str], Path], text: str, expected: str) -> None:
     assert expected in complaint(table(write(text)))
 
 
@@ -155,12 +151,7 @@ def test_unknown_channels_of_a_table(write: Callable[[str], Path]) -> None:
 def test_the_example_of_the_readme(write: Callable[[str], Path]) -> None:
     text = (REPOSITORY / "data" / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```csv\n(.*?)```", text, re.DOTALL)
-    flat = (
-        example.replace("anna/2", "anna_2")
-        .replace("ben/2", "ben_2")
-        .replace("/flair", "_f")
-        .replace("/t1", "_t")
-    )
+    flat = example.replace("anna/2", "anna_2").replace("ben/2", "ben_2").replace("/flair", "_f").replace("/t1", "_t")
     cases = find_cases(table(write(flat.replace(".gz", ""))))
     assert [(case.id, case.group) for case in cases] == [
         ("anna_2019", "anna"),

@@ -63,26 +63,20 @@ def test_isbi_raters(make_tree: MakeTree, isbi_training: list[str]) -> None:
         assert both[0].label != both[1].label
 
 
-def test_isbi_test_set_is_for_prediction(
-    make_tree: MakeTree, isbi_training: list[str], isbi_test: list[str]
-) -> None:
+def test_isbi_test_set_is_for_prediction(make_tree: MakeTree, isbi_training: list[str], isbi_test: list[str]) -> None:
     root = make_tree([*isbi_training, *isbi_test])
     cases = find_cases(isbi(channels=("FLAIR",)), root / "testdata_website", need_label=False)
     assert len(cases) == 8
     assert all(case.label is None and list(case.images) == ["FLAIR"] for case in cases)
     message = complaint(isbi(), root)
     assert "8 of 29 scans" in message
-    assert (
-        "no label of rater 1 ({patient}_{session}_mask{rater}.nii[.gz]) for test01_01, test01_02" in message
-    )
+    assert "no label of rater 1 ({patient}_{session}_mask{rater}.nii[.gz]) for test01_01, test01_02" in message
     assert "test02_01 and 3 more; add them or leave scans out with data.select" in message
     assert len(find_cases(isbi(select={"patient": ("training*",)}), root)) == 21
     assert len(find_cases(isbi(), root, need_label=False)) == 29
 
 
-def test_several_raters_are_one_case_where_no_label_is_needed(
-    make_tree: MakeTree, isbi_training: list[str]
-) -> None:
+def test_several_raters_are_one_case_where_no_label_is_needed(make_tree: MakeTree, isbi_training: list[str]) -> None:
     root = make_tree(isbi_training)
     cases = find_cases(isbi(select={"rater": ("1", "2")}), root, need_label=False)
     assert len(cases) == 21
@@ -146,15 +140,11 @@ def test_several_variants_of_a_case_are_told_apart_by_the_user(
     root = make_tree(path for paths in openms_github.values() for path in paths)
     message = complaint(openms(), root.parent)
     assert "patient01 has two images of FLAIR" in message
-    assert re.search(
-        r"data/\w+/patient01/FLAIR\S*\.nii\.gz and data/\w+/patient01/FLAIR\S*\.nii\.gz", message
-    )
+    assert re.search(r"data/\w+/patient01/FLAIR\S*\.nii\.gz and data/\w+/patient01/FLAIR\S*\.nii\.gz", message)
     assert f"({root / 'MNI'} or {root / 'coregistered'})" in message
 
 
-def test_a_file_with_its_compressed_copy_is_one_too_many(
-    make_tree: MakeTree, openms_release: list[str]
-) -> None:
+def test_a_file_with_its_compressed_copy_is_one_too_many(make_tree: MakeTree, openms_release: list[str]) -> None:
     root = make_tree([*openms_release, "patient02/patient02_consensus_gt.nii"])
     assert complaint(openms(), root).endswith(
         "patient02 has two labels: patient02/patient02_consensus_gt.nii"
@@ -163,9 +153,7 @@ def test_a_file_with_its_compressed_copy_is_one_too_many(
 
 
 def test_openms_longitudinal_studies_can_be_predicted_only(make_tree: MakeTree) -> None:
-    release = [
-        f"patient1/patient1_study{n}_{name}reg.nii.gz" for n in (1, 2) for name in ("FLAIR", "T1W", "T2W")
-    ]
+    release = [f"patient1/patient1_study{n}_{name}reg.nii.gz" for n in (1, 2) for name in ("FLAIR", "T1W", "T2W")]
     originals = [f"patient1/raw/patient1_study{n}_FLAIR.nii.gz" for n in (1, 2)]
     root = make_tree([*release, *originals, "patient1/patient1_gt.nii.gz"])
     wanted = openms(channels=("FLAIR",))
@@ -272,12 +260,8 @@ def test_the_folder_is_wrong(make_tree: MakeTree, tmp_path: Path) -> None:
     assert complaint(openms(), root).endswith("but the folder holds no files")
     assert "does not exist; give another as data.root or with --data" in complaint(openms(), root / "none")
     (root / "cases.csv").touch()
-    assert "is a file, not a folder; to read a table, set data.table" in complaint(
-        openms(), root / "cases.csv"
-    )
-    with pytest.raises(
-        InputError, match=r"where is the data set \(layout openms\)\? Give data.root or --data"
-    ):
+    assert "is a file, not a folder; to read a table, set data.table" in complaint(openms(), root / "cases.csv")
+    with pytest.raises(InputError, match=r"where is the data set \(layout openms\)\? Give data.root or --data"):
         find_cases(openms())
     with pytest.raises(InputError, match=r"set data.layout .* or data.table"):
         find_cases(DataConfig(root=str(root)))
@@ -297,9 +281,7 @@ def test_the_root_in_the_config_and_the_one_that_replaces_it(
 
 
 # ------------------------------------------------------------------------------------------------- odd trees
-def test_hidden_files_and_what_macos_leaves_behind_are_not_seen(
-    make_tree: MakeTree, openms_release: list[str]
-) -> None:
+def test_hidden_files_and_what_macos_leaves_behind_are_not_seen(make_tree: MakeTree, openms_release: list[str]) -> None:
     hidden = ["__MACOSX/patient01/FLAIR.nii", ".git/patient01/FLAIR.nii", "patient01/._FLAIR.nii.gz"]
     assert len(find_cases(openms(), make_tree([*openms_release, *hidden]))) == 2
 

@@ -77,17 +77,13 @@ def test_five_lines_make_a_layout(tmp_path: Path) -> None:
 
 def test_templates_of_case_and_group(tmp_path: Path) -> None:
     text = FIVE_LINES.replace("{patient}/", "{site}/{patient}/")
-    layout = read_layout(
-        write(tmp_path, text + 'case: "{site}-{patient}-{session}"\ngroup: "{site}-{patient}"\n')
-    )
+    layout = read_layout(write(tmp_path, text + 'case: "{site}-{patient}-{session}"\ngroup: "{site}-{patient}"\n'))
     fields = {"site": "A", "patient": "1", "session": "2", "channel": "T1"}
     assert (layout.scan_id(fields), layout.group_of(fields)) == ("A-1-2", "A-1")
 
 
 def test_without_a_channel_field_all_files_are_of_the_one_channel(tmp_path: Path) -> None:
-    layout = read_layout(
-        write(tmp_path, 'images: "{patient}.nii.gz"\nchannels: FLAIR\n'.replace("FLAIR", "[FLAIR]"))
-    )
+    layout = read_layout(write(tmp_path, 'images: "{patient}.nii.gz"\nchannels: FLAIR\n'.replace("FLAIR", "[FLAIR]")))
     assert layout.channel_of({"patient": "1"}) == "FLAIR"
 
 
@@ -115,9 +111,7 @@ def test_without_a_channel_field_all_files_are_of_the_one_channel(tmp_path: Path
         (("images:", "images: x\nimages:"), "images is given twice"),
     ],
 )
-def test_a_wrong_layout_is_refused_by_one_sentence(
-    tmp_path: Path, change: tuple[str, str], complaint: str
-) -> None:
+def test_a_wrong_layout_is_refused_by_one_sentence(tmp_path: Path, change: tuple[str, str], complaint: str) -> None:
     assert change[0] in FIVE_LINES
     with pytest.raises(InputError, match=re.escape(complaint)) as caught:
         read_layout(write(tmp_path, FIVE_LINES.replace(*change)))
@@ -125,9 +119,7 @@ def test_a_wrong_layout_is_refused_by_one_sentence(
 
 
 def test_layouts_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"no layout 'isbi'; did you mean isbi2015\? Layouts: isbi2015, openms"
-    ):
+    with pytest.raises(InputError, match=r"no layout 'isbi'; did you mean isbi2015\? Layouts: isbi2015, openms"):
         read_layout("isbi")
     with pytest.raises(InputError, match=r"none\.yaml does not exist"):
         read_layout(str(tmp_path / "none.yaml"))

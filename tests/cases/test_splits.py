@@ -21,9 +21,7 @@ ISBI = {"training01": 4, "training02": 4, "training03": 5, "training04": 4, "tra
 
 def cohort(scans: Mapping[str, int], raters: Sequence[str] = ("",)) -> list[Case]:
     return [
-        Case(
-            f"{patient}_{visit:02d}{rater}", patient, f"{patient}_{visit:02d}", {"FLAIR": Path("f.nii")}, None
-        )
+        Case(f"{patient}_{visit:02d}{rater}", patient, f"{patient}_{visit:02d}", {"FLAIR": Path("f.nii")}, None)
         for patient, number in scans.items()
         for visit in range(1, number + 1)
         for rater in raters
@@ -49,9 +47,7 @@ def complaint(cases: Sequence[Case], **settings: Any) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------ laws
-cohorts = st.dictionaries(
-    st.text("abc/ é", min_size=1, max_size=3), st.integers(1, 4), min_size=2, max_size=12
-)
+cohorts = st.dictionaries(st.text("abc/ é", min_size=1, max_size=3), st.integers(1, 4), min_size=2, max_size=12)
 fractions = st.tuples(st.integers(1, 8), st.integers(0, 4), st.integers(1, 4)).map(
     lambda parts: tuple(part / sum(parts) for part in parts)
 )
@@ -167,9 +163,7 @@ def test_the_papers_split_by_scan_names_the_patients_on_both_sides(caplog: pytes
         split = make_split(cohort(ISBI), SplitConfig(group_by="scan"))
     assert sizes(split) == (17, 2, 2)
     in_train = patients(split.train)
-    assert set(split.shared_patients) == (in_train & patients(split.test)) | (
-        in_train & patients(split.validation)
-    )
+    assert set(split.shared_patients) == (in_train & patients(split.test)) | (in_train & patients(split.validation))
     assert split.shared_patients
     assert len(split.warnings) == 1
     assert f"more than one side of the split ({split.shared_patients[0]}" in split.warnings[0]
@@ -186,10 +180,7 @@ def test_two_patients_leave_none_for_validation() -> None:
 
 def test_one_case_or_one_patient_only() -> None:
     message = complaint(cohort({"patient07": 1}))
-    assert (
-        "there is only one patient (patient07, 1 case), so nothing is left to test on: add others or"
-        in message
-    )
+    assert "there is only one patient (patient07, 1 case), so nothing is left to test on: add others or" in message
     assert "split.fractions: [1, 0, 0]" in message
     assert "split.group_by: scan" in complaint(cohort({"patient07": 3}))
     assert "there is only one scan (patient07, 2 cases)" in complaint(
@@ -206,9 +197,7 @@ def test_folds() -> None:
     two = make_split(cohort(ISBI), SplitConfig(folds=2))
     assert two.validation == ()
     assert "validation" in two.warnings[0]
-    assert "6 folds need at least as many patients, but the data have 5 patients" in complaint(
-        cohort(ISBI), folds=6
-    )
+    assert "6 folds need at least as many patients, but the data have 5 patients" in complaint(cohort(ISBI), folds=6)
     by_scan = make_split(cohort(ISBI), SplitConfig(folds=3, group_by="scan"))
     assert sizes(by_scan) == (7, 7, 7)
     assert by_scan.shared_patients
@@ -222,35 +211,25 @@ def test_lists_of_patients_scans_and_cases_with_wildcards() -> None:
     )
     assert sizes(split) == (16, 10, 8)
     assert patients(split.test) == {"training05"}
-    assert ids(split.unused) == [
-        f"training04_0{visit}_rater{rater}" for visit in (1, 2, 3, 4) for rater in (1, 2)
-    ]
+    assert ids(split.unused) == [f"training04_0{visit}_rater{rater}" for visit in (1, 2, 3, 4) for rater in (1, 2)]
     assert "8 cases in no list of split and not used: training04_01_rater1, " in split.warnings[0]
     assert split.shared_patients == ()
 
 
 def test_lists_without_validation_or_test() -> None:
-    split = make_split(
-        cohort({"patient07": 1, "patient19": 1}), SplitConfig(train=("patient19",), test=("patient07",))
-    )
+    split = make_split(cohort({"patient07": 1, "patient19": 1}), SplitConfig(train=("patient19",), test=("patient07",)))
     assert (sizes(split), split.warnings) == ((1, 0, 1), ())
-    split = make_split(
-        cohort({"patient07": 1, "patient19": 1}), SplitConfig(train=("patient19",), validation=())
-    )
+    split = make_split(cohort({"patient07": 1, "patient19": 1}), SplitConfig(train=("patient19",), validation=()))
     assert (sizes(split), ids(split.unused)) == ((1, 0, 0), ["patient07_01"])
 
 
 def test_lists_that_cannot_be_meant() -> None:
     cases = cohort(ISBI)
     message = complaint(cases, train=("training01",), test=("trainin02",))
-    assert (
-        "split.test lists 'trainin02', which is no patient, scan or case; did you mean training0" in message
-    )
+    assert "split.test lists 'trainin02', which is no patient, scan or case; did you mean training0" in message
     assert "There are: training01, training02," in message
     message = complaint(cases, train=("training01",), test=("training02", "*_04"))
-    assert message == (
-        "case training01_04 is listed twice: in split.train by 'training01' and in split.test by '*_04'"
-    )
+    assert message == ("case training01_04 is listed twice: in split.train by 'training01' and in split.test by '*_04'")
     with pytest.raises(ValueError, match="train is empty"):
         SplitConfig(train=(), test=("a",))
 
@@ -289,9 +268,7 @@ def test_a_stored_split_fits_the_data_or_is_refused() -> None:
     grown = split_from_json([*cases, *cohort({"new": 1})], content)
     assert (grown.train, grown.test) == (split.train, split.test)
     assert "new_01" in ids(grown.unused)
-    with pytest.raises(
-        InputError, match=re.escape("has 4 cases that the data do not have any more: training02_01")
-    ):
+    with pytest.raises(InputError, match=re.escape("has 4 cases that the data do not have any more: training02_01")):
         split_from_json([case for case in cases if case.group != "training02"], content)
     with pytest.raises(InputError, match="training01_01 had another patient when the split was made"):
         split_from_json(cases, {**content, "groups": {**content["groups"], "training01_01": "training09"}})

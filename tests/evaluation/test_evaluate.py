@@ -84,9 +84,7 @@ def test_pooled_scores_are_those_of_all_voxels(evaluation):
 
 def test_groups_widen_the_interval():
     cases = [
-        CaseScores(f"{p}{s}", score_case(cube(2 + p), cube(), SPACING), str(p))
-        for p in range(4)
-        for s in range(5)
+        CaseScores(f"{p}{s}", score_case(cube(2 + p), cube(), SPACING), str(p)) for p in range(4) for s in range(5)
     ]
     alone = [CaseScores(scores.case, scores.values) for scores in cases]
     grouped, plain = (Evaluation.from_cases(scores).summary["dsc"] for scores in (cases, alone))

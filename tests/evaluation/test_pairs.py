@@ -161,7 +161,7 @@ REFUSED = {
     "time points are no channels": (["P1_T1_mask.nii"], ["P1_T2_MASK.nii"], "nothing belongs to P1_T1_mask"),
     "folders without meaning": (["labels/a.nii"], ["labels/b.nii"], r"nothing belongs to labels/a\.nii"),
     "numbers are no suffix": (["p_0001_mask.nii"], ["p_0002_gt.nii"], "nothing belongs to p_0001_mask"),
-    "no volume": (["notes.txt"], ["a.nii"], r"out holds no volume"),
+    "no volume": (["notes.txt"], ["a.nii"], r"out holds no volume .*1 \.txt"),
 }
 
 
@@ -189,9 +189,7 @@ def test_long_lists_are_cut_short(tmp_path):
 
 def test_table(tmp_path):
     table = tmp_path / "pairs.csv"
-    table.write_text(
-        "\ufeffcase,group,prediction,truth\nB,p2,out/b.nii,/data/b.nii\nA,,out/a.nii, gt/a.nii\n", "utf-8"
-    )
+    table.write_text("\ufeffcase,group,prediction,truth\nB,p2,out/b.nii,/data/b.nii\nA,,out/a.nii, gt/a.nii\n", "utf-8")
     assert pair_files(None, None, table) == [
         Pair("B", tmp_path / "out/b.nii", Path("/data/b.nii"), "p2"),
         Pair("A", tmp_path / "out/a.nii", tmp_path / "gt/a.nii"),
@@ -252,6 +250,14 @@ def test_one_channel_comes_off(name, expected):
 def test_mask_and_rater_numbers_agree():
     assert comparable("P-01/mask2") == comparable("p_01 rater2") != comparable("p_01_mask1")
     assert comparable("unmask2") == "unmask2"
+
+
+def test_links_to_folders_are_followed(tmp_path):
+    make(tmp_path / "far", "p1/lesion.nii")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "link").symlink_to(tmp_path / "far")
+    predictions = make(tmp_path / "out", "p1_mask.nii")
+    assert pairing(predictions, tmp_path / "data") == {"p1": ("p1_mask.nii", "link/p1/lesion.nii")}
 
 
 @pytest.mark.real

@@ -28,9 +28,7 @@ class AboveLevel(nn.Module):
         return 100 * (x[:, :1] - self.level)
 
 
-def make_settings(
-    channels: tuple[str, ...] = ("FLAIR",), patch: int = 16, **changes: object
-) -> ModelSettings:
+def make_settings(channels: tuple[str, ...] = ("FLAIR",), patch: int = 16, **changes: object) -> ModelSettings:
     values = {
         "network": ResidualUNet3dConfig(base_channels=2),
         "channels": channels,
@@ -47,7 +45,7 @@ def above_level() -> Callable[..., Predictor]:
 
     def make(level: float, **changes: object) -> Predictor:
         changes.setdefault("preprocessing", PreprocessingConfig(normalise="none"))
-        settings = make_settings(patch=4, **changes)
+        settings = make_settings(**{"patch": 4, **changes})
         return Predictor([(AboveLevel(level), settings)], torch.device("cpu"), torch.float32)
 
     return make

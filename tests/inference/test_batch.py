@@ -14,9 +14,7 @@ def test_every_case_gets_its_files(tmp_path, write_model, write_image):
     files = [write_image("in/a.nii.gz", seed=1), write_image("in/b.nii", seed=2, shape=(18, 18, 18))]
     predictor = load_model(write_model(), precision="fp32")
     inputs = inputs_from_arguments([tmp_path / "in"], predictor.channels)
-    results = list(
-        predict_batch(predictor, inputs, tmp_path / "out" / "new", probability=True, threshold=0.4)
-    )
+    results = list(predict_batch(predictor, inputs, tmp_path / "out" / "new", probability=True, threshold=0.4))
     names = {path.name for path in (tmp_path / "out" / "new").iterdir()}
     assert names == {"a_mask.nii.gz", "a_probability.nii.gz", "b_mask.nii", "b_probability.nii"}
     for file, result in zip(files, results, strict=True):
@@ -53,16 +51,12 @@ def test_a_case_without_all_channels_fails_alone(tmp_path, write_image, above_le
     write_image("f/p1.nii.gz"), write_image("f/p2.nii.gz"), write_image("t/p1.nii.gz")
     predictor = above_level(50.0, channels=("FLAIR", "T1"))
     arguments = [f"FLAIR={tmp_path / 'f'}", f"T1={tmp_path / 't'}"]
-    results = list(
-        predict_batch(predictor, inputs_from_arguments(arguments, predictor.channels), tmp_path / "out")
-    )
+    results = list(predict_batch(predictor, inputs_from_arguments(arguments, predictor.channels), tmp_path / "out"))
     assert results[0].error is None
     assert "needs the channel T1 as well" in str(results[1].error)
 
 
-def test_a_fault_of_ours_in_one_case_does_not_stop_the_others(
-    tmp_path, write_image, above_level, monkeypatch
-):
+def test_a_fault_of_ours_in_one_case_does_not_stop_the_others(tmp_path, write_image, above_level, monkeypatch):
     predictor = above_level(50.0)
     compute = predictor.predict_prepared
     faults = iter([ZeroDivisionError("a fault"), None])
@@ -110,9 +104,7 @@ def test_results_come_one_by_one(tmp_path, write_image, above_level):
 
 
 @pytest.mark.parametrize("place", ["occupied", "occupied/below"])
-def test_an_output_folder_that_cannot_be_is_refused_before_computing(
-    tmp_path, write_image, above_level, place
-):
+def test_an_output_folder_that_cannot_be_is_refused_before_computing(tmp_path, write_image, above_level, place):
     (tmp_path / "occupied").write_text("a file")
     predictor = above_level(50.0)
     inputs = inputs_from_arguments([write_image()], predictor.channels)

@@ -59,9 +59,7 @@ def test_unknown_devices_are_refused(name):
         choose_device(name)
 
 
-@pytest.mark.parametrize(
-    ("avx512", "amx", "fast"), [(False, False, False), (True, False, True), (False, True, True)]
-)
+@pytest.mark.parametrize(("avx512", "amx", "fast"), [(False, False, False), (True, False, True), (False, True, True)])
 def test_auto_precision_on_a_cpu_follows_its_instructions(monkeypatch, avx512, amx, fast):
     set_cpu_bf16(monkeypatch, avx512, amx)
     assert has_fast_bf16(CPU) is fast

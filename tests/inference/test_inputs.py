@@ -33,9 +33,7 @@ def test_files_keep_their_names_and_suffixes(touch):
 
 
 def test_a_folder_gives_its_images_without_outputs_and_hidden_files(touch, tmp_path):
-    touch(
-        "in/b.nii.gz", "in/a.nii", "in/a_mask.nii", "in/b_probability.nii.gz", "in/._b.nii.gz", "in/notes.txt"
-    )
+    touch("in/b.nii.gz", "in/a.nii", "in/a_mask.nii", "in/b_probability.nii.gz", "in/._b.nii.gz", "in/notes.txt")
     touch("in/deeper/c.nii.gz")
     inputs = inputs_from_arguments([tmp_path / "in"], FLAIR)
     assert [item.name for item in inputs] == ["a", "b"]
@@ -48,9 +46,7 @@ def test_a_file_that_is_named_twice_is_predicted_once(touch, tmp_path):
 
 def test_a_folder_without_images_says_what_it_holds(touch, tmp_path):
     touch("in/a.dcm", "in/b.dcm", "in/c_mask.nii.gz")
-    with pytest.raises(
-        InputError, match=r"no image to predict .* 2 files with .dcm, 1 masks or probabilities"
-    ):
+    with pytest.raises(InputError, match=r"no image to predict .* 2 files with .dcm, 1 masks or probabilities"):
         inputs_from_arguments([tmp_path / "in"], FLAIR)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="it holds no files"):
@@ -68,9 +64,7 @@ def test_equal_names_get_their_folder_s(touch):
     [("a/s/x.nii.gz", "b/s/x.nii.gz"), ("a/x.nii", "a/x.nii.gz"), ("p/x.nii", "q/x.nii", "r/p_x.nii")],
 )
 def test_names_that_stay_equal_are_refused(touch, names):
-    with pytest.raises(
-        InputError, match=r"would have the same name, .*_x: predict them into different folders"
-    ):
+    with pytest.raises(InputError, match=r"would have the same name, .*_x: predict them into different folders"):
         inputs_from_arguments(touch(*names), FLAIR)
 
 
@@ -120,9 +114,7 @@ def test_folders_of_channels_are_paired_by_name(touch, tmp_path, names):
 
 
 def test_one_folder_may_hold_all_channels(touch, tmp_path):
-    a, b, *_ = touch(
-        "p1_FLAIR.nii.gz", "p1_T1.nii.gz", "p1_T1gd.nii.gz", "p1_FLAIR_mask.nii.gz", "p1_gt.nii.gz"
-    )
+    a, b, *_ = touch("p1_FLAIR.nii.gz", "p1_T1.nii.gz", "p1_T1gd.nii.gz", "p1_FLAIR_mask.nii.gz", "p1_gt.nii.gz")
     (item,) = inputs_from_arguments([f"FLAIR={tmp_path}", f"T1={tmp_path}"], BOTH)
     assert item == Input("p1_FLAIR", {"FLAIR": a, "T1": b})
 
@@ -154,7 +146,5 @@ def test_cases_of_a_data_set_give_the_channels_that_the_model_needs():
 def test_a_data_set_without_a_usable_case_is_refused():
     with pytest.raises(InputError, match="holds no case"):
         inputs_from_cases([], FLAIR)
-    with pytest.raises(
-        InputError, match="needs the channels FLAIR, T1, which no case has; there are FLAIR, PD"
-    ):
+    with pytest.raises(InputError, match="needs the channels FLAIR, T1, which no case has; there are FLAIR, PD"):
         inputs_from_cases([("p1", {"FLAIR": Path("a.nii"), "PD": Path("b.nii")})], BOTH)

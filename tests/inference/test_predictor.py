@@ -53,9 +53,7 @@ def test_a_prediction_lies_exactly_on_the_input_s_grid(codes, orientation, tmp_p
     data = np.zeros((7, 6, 5), dtype=np.float32)
     data[1:6, 2:5, 1:4] = np.random.default_rng(0).uniform(1, 100, (5, 3, 3))
     save_codes(tmp_path / "case.nii", data, affine, qform=1, sform=4)
-    predictor = above_level(
-        50.0, preprocessing=PreprocessingConfig(normalise="none", orientation=orientation)
-    )
+    predictor = above_level(50.0, preprocessing=PreprocessingConfig(normalise="none", orientation=orientation))
     prediction = predictor.predict(tmp_path / "case.nii")
     np.testing.assert_array_equal(prediction.mask, data > 50)
     np.testing.assert_allclose(prediction.affine, affine, atol=1e-5)
@@ -72,6 +70,21 @@ def test_a_prediction_lies_exactly_on_the_input_s_grid(codes, orientation, tmp_p
             np.testing.assert_array_equal(there[0], here[0])
             assert there[1] == here[1]
         assert written.header.get_xyzt_units() == source.header.get_xyzt_units()
+
+
+@pytest.mark.real
+def test_a_prediction_lies_on_a_real_file_s_grid(shared_data, tmp_path, above_level):
+    (path,) = (shared_data / "openms" / "patient07").glob("FLAIR_*.nii.gz")
+    source = nib.load(path)
+    data = source.get_fdata(dtype=np.float32)
+    level = float(np.percentile(data[data > 0], 90))
+    above_level(level, patch=48).predict(path).save(tmp_path / "mask.nii.gz")
+    written = nib.load(tmp_path / "mask.nii.gz")
+    np.testing.assert_array_equal(written.affine, source.affine)
+    assert nib.aff2axcodes(written.affine) == ("L", "A", "S")
+    # Blending rounds: voxels next to the level may fall on either side.
+    clear = np.abs(data - level) > 1e-4 * level
+    np.testing.assert_array_equal(np.asarray(written.dataobj)[clear], (data > level)[clear])
 
 
 def test_types_on_disk(tmp_path, write_image, above_level):
@@ -127,11 +140,7 @@ def test_inference_settings_can_replace_the_model_s(write_model, write_image):
     folder, image = write_model(), write_image(shape=(20, 20, 20))
 
     def probability(**settings):
-        return (
-            load_model(folder, precision="fp32", inference=InferenceConfig(**settings))
-            .predict(image)
-            .probability
-        )
+        return load_model(folder, precision="fp32", inference=InferenceConfig(**settings)).predict(image).probability
 
     plain = load_model(folder, precision="fp32").predict(image).probability
     np.testing.assert_array_equal(probability(), plain)

@@ -29,9 +29,7 @@ def test_sum_is_the_sum() -> None:
 
 
 def test_levels_are_weighted_1_a_half_a_quarter() -> None:
-    levels = [
-        torch.full((1, 1, size, size, size), value) for size, value in ((8, 1.0), (4, 10.0), (2, 100.0))
-    ]
+    levels = [torch.full((1, 1, size, size, size), value) for size, value in ((8, 1.0), (4, 10.0), (2, 100.0))]
     cost = DeepSupervisionLoss(Recorder())(levels, torch.zeros(1, 1, 8, 8, 8))
     assert cost.item() == pytest.approx((1 + 10 / 2 + 100 / 4) / (1 + 1 / 2 + 1 / 4))
 

@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from msseg.metrics.summary import bootstrap_interval, summarise
 
+UNTIMED = settings(deadline=None)  # a busy machine is no failure
 SCORES = st.lists(st.floats(0, 1), min_size=2, max_size=12)
 
 
@@ -38,6 +39,7 @@ def test_no_samples_no_interval():
     assert all(math.isnan(end) for end in bootstrap_interval(np.array([0.1, 0.2]), samples=0))
 
 
+@UNTIMED
 @given(SCORES, st.integers(0, 99))
 def test_interval_lies_within_the_values_and_repeats(values, seed):
     array = np.array(values)
@@ -88,6 +90,7 @@ def test_coverage_of_patients_with_several_scans():
     assert np.mean(hits[False]) < 0.75
 
 
+@UNTIMED
 @given(SCORES)
 def test_groups_of_one_are_the_ordinary_bootstrap(values):
     array = np.array(values)

@@ -15,6 +15,7 @@ from msseg.metrics.surface import assd_mm, hd95_mm, surface_distances
 
 # MONAI 1.6 calls its own deprecated argument.
 MONAI_WARNS = pytest.mark.filterwarnings("ignore:.*always_return_as_numpy:FutureWarning")
+UNTIMED = settings(deadline=None)  # a busy machine is no failure
 SPACING = (0.7, 1.2, 3.0)
 SHAPES = st.tuples(*[st.integers(2, 7)] * 3)
 NOT_EMPTY = SHAPES.flatmap(lambda shape: st.tuples(*[arrays(bool, shape).filter(np.any)] * 2))
@@ -50,9 +51,7 @@ def test_shifted_points_are_a_voxel_edge_apart(axis, expected):
 def test_diagonal_distance_uses_the_spacing_of_each_axis():
     truth = box((9, 9, 9), (0, 0, 0), (1, 1, 1))
     prediction = box((9, 9, 9), (3, 4, 5), (4, 5, 6))
-    assert hd95_mm(prediction, truth, SPACING) == pytest.approx(
-        math.dist((0, 0, 0), (3 * 0.7, 4 * 1.2, 5 * 3.0))
-    )
+    assert hd95_mm(prediction, truth, SPACING) == pytest.approx(math.dist((0, 0, 0), (3 * 0.7, 4 * 1.2, 5 * 3.0)))
 
 
 def test_parallel_plates():
@@ -99,6 +98,7 @@ def test_no_distance_where_a_mask_is_empty(pair):
     assert math.isnan(distances.assd)
 
 
+@UNTIMED
 @given(NOT_EMPTY)
 def test_laws(pair):
     a, b = pair
@@ -109,6 +109,7 @@ def test_laws(pair):
     assert there.hd95 <= np.concatenate(there).max()
 
 
+@UNTIMED
 @given(NOT_EMPTY, st.integers(0, 2))
 def test_mirrored_and_turned_masks_are_as_far_apart(pair, axis):
     expected = hd95_mm(*pair, SPACING)
@@ -116,12 +117,14 @@ def test_mirrored_and_turned_masks_are_as_far_apart(pair, axis):
     assert hd95_mm(*(mask.T for mask in pair), SPACING[::-1]) == pytest.approx(expected)
 
 
+@UNTIMED
 @given(NOT_EMPTY, st.floats(0.1, 10))
 def test_distances_grow_with_the_spacing(pair, factor):
     scaled = [factor * length for length in SPACING]
     assert hd95_mm(*pair, scaled) == pytest.approx(factor * hd95_mm(*pair, SPACING))
 
 
+@UNTIMED
 @given(NOT_EMPTY, st.integers(1, 4))
 def test_empty_space_around_changes_nothing(pair, margin):
     padded = (np.pad(mask, margin) for mask in pair)
@@ -129,7 +132,7 @@ def test_empty_space_around_changes_nothing(pair, margin):
 
 
 @MONAI_WARNS
-@settings(max_examples=40, deadline=None)
+@settings(UNTIMED, max_examples=40)
 @given(NOT_EMPTY)
 def test_monai_agrees(pair):
     prediction, truth = (mask[None, None].astype(np.float32) for mask in pair)

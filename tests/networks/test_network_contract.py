@@ -71,7 +71,7 @@ def feeds_a_batch_norm(network: nn.Module, key: str) -> bool:
     return key.endswith("bias") and isinstance(layer, nn.Conv3d) and layer.kernel_size == (3, 3, 3)
 
 
-# Mean and standard deviation of the logits, computed with the plain functions of test_residual_unet3d and test_unet3d.
+# Mean and standard deviation of the logits, from the plain functions in test_residual_unet3d and test_unet3d.
 GOLDEN = {
     "residual_unet3d": (1.254232280561253, 0.13386062878571667),
     "unet3d": (1.7305370974216316, 0.3778861922125796),

@@ -61,6 +61,8 @@ def predict(truth: np.ndarray, seed: int, error: float) -> np.ndarray:
 class RunMaker:
     """Writes run folders into a temporary folder."""
 
+    subject = staticmethod(make_subject)
+
     def __init__(self, root: Path) -> None:
         """Everything goes below this folder."""
         self.root = root
@@ -118,14 +120,16 @@ class RunMaker:
         }
         facts |= {"train": ["x"], "validation": [], "test": test, "seconds_training": 754.0, "device": "cpu"}
         (folder / "run.json").write_text(json.dumps(facts))
+        (folder / "model").mkdir()
+        settings = {"network": {"name": network}, "channels": channels, "preprocessing": {}, "patch_size": [8, 8, 8]}
+        settings |= {"inference": {}, "provenance": {"epoch": 3}}
+        (folder / "model" / "model.yaml").write_text(yaml.safe_dump(settings))
         (folder / "epochs.csv").write_text(epochs_csv(validated))
         entries, scores = [], []
         for place, subject in enumerate(subjects):
             mask = predict(subject.truth, 10 * seed + place, error)
             stem = "".join(letter if letter.isalnum() else "_" for letter in subject.case)
-            images = {
-                name: save(self.root / "data" / f"{stem}_{name}.nii.gz", subject.image) for name in channels
-            }
+            images = {name: save(self.root / "data" / f"{stem}_{name}.nii.gz", subject.image) for name in channels}
             label = save(self.root / "data" / f"{stem}_truth.nii.gz", subject.truth)
             save(folder / "predictions" / f"{stem}_mask.nii.gz", mask)
             entries.append(
@@ -141,9 +145,7 @@ class RunMaker:
             scores.append(CaseScores(subject.case, values, subject.group))
         (folder / "cases.json").write_text(json.dumps(entries))
         if scores:
-            Evaluation.from_cases(scores, settings=Settings(bootstrap=200)).to_json(
-                folder / "evaluation.json"
-            )
+            Evaluation.from_cases(scores, settings=Settings(bootstrap=200)).to_json(folder / "evaluation.json")
 
 
 def epochs_csv(validated: bool, epochs: int = 6) -> str:
@@ -152,9 +154,7 @@ def epochs_csv(validated: bool, epochs: int = 6) -> str:
     for epoch in range(epochs):
         loss = 1.2 * 0.8**epoch
         checked = validated and epoch % 2 == 1
-        lines.append(
-            f"{epoch},{loss:.4f},{f'{loss + 0.1:.4f},{1 - loss / 1.3:.4f}' if checked else ','},0.0001,3.1"
-        )
+        lines.append(f"{epoch},{loss:.4f},{f'{loss + 0.1:.4f},{1 - loss / 1.3:.4f}' if checked else ','},0.0001,3.1")
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""From tissue maps to an image: signals mixed in each voxel, the head moved a little, shading, gain and noise."""
+"""From tissue maps to an image: signals mixed in each voxel, a small movement, shading, gain and noise."""
 
 from dataclasses import dataclass
 
@@ -27,33 +27,47 @@ HALO_MM = 3.0
 IRON = 0.18  # how much shorter the relaxation times of the basal ganglia are than the cortex's
 
 
-def mix_tissues(anatomy: Anatomy, lesions: LesionMaps, mimics: Mimics, sequence: PulseSequence) -> FloatArray:
-    """The image (X, Y, Z) without noise: in every voxel the tissues' signals, weighted by what the voxel holds."""
+@dataclass(frozen=True)
+class Mixture:
+    """What each voxel of a head holds, and what its parts are like."""
+
+    inside: NDArray[np.bool_]
+    """Voxels (X, Y, Z) that hold anything; the arrays below have one value for each of them."""
+    parts: tuple[tuple[FloatArray, Tissue], ...]
+    """Tissues, and the share of the voxel that each takes."""
+    flowing: FloatArray
+    """Share of the voxel that fluid takes which may flow."""
+    inverted: FloatArray
+    """Share of that fluid which the inversion pulse meets."""
+
+    def image(self, sequence: PulseSequence) -> FloatArray:
+        """The image (X, Y, Z) without noise: in every voxel the tissues' signals by their shares."""
+        signal = self.flowing * sequence.signal(FLUID, self.inverted)
+        for share, tissue in self.parts:
+            signal = signal + share * sequence.signal(tissue)
+        image = np.zeros(self.inside.shape, dtype=np.float32)
+        image[self.inside] = signal
+        return image
+
+
+def mix_tissues(anatomy: Anatomy, lesions: LesionMaps, mimics: Mimics) -> Mixture:
+    """Put the lesions and what mimics them into the anatomy."""
     inside = (anatomy.white + anatomy.grey + anatomy.fluid) > 0.01
     white, grey, fluid = anatomy.white[inside], anatomy.grey[inside], anatomy.fluid[inside]
     lesion, plexus, spaces = lesions.extent[inside], mimics.plexus[inside], mimics.perivascular[inside]
+    diseased = lesion_tissue(lesions.water[inside], lesions.destruction[inside])
     white_left = white * (1 - lesion)
-    parts = [
+    parts = (
         (white_left * (1 - spaces), _white_matter(lesions, mimics, anatomy.spacing_mm, inside)),
         (grey * (1 - LESION_IN_GREY * lesion), _grey_matter(anatomy, mimics, inside)),
-        (
-            anatomy.room_for_lesions[inside] * lesion,
-            lesion_tissue(lesions.water[inside], lesions.destruction[inside]),
-        ),
+        (anatomy.room_for_lesions[inside] * lesion, diseased),
         (fluid * plexus, CHOROID_PLEXUS),
         (white_left * spaces, FLUID),
-    ]
-    signal = fluid * (1 - plexus) * sequence.signal(FLUID, inverted=1 - mimics.inflow[inside])
-    for share, tissue in parts:
-        signal = signal + share * sequence.signal(tissue)
-    image = np.zeros(anatomy.shape, dtype=np.float32)
-    image[inside] = signal
-    return image
+    )
+    return Mixture(inside, parts, fluid * (1 - plexus), 1 - mimics.inflow[inside])
 
 
-def _white_matter(
-    lesions: LesionMaps, mimics: Mimics, spacing_mm: float, inside: NDArray[np.bool_]
-) -> Tissue:
+def _white_matter(lesions: LesionMaps, mimics: Mimics, spacing_mm: float, inside: NDArray[np.bool_]) -> Tissue:
     """White matter that is uneven, and on its way to a lesion around lesions and at the ventricles."""
     texture = mimics.texture[inside]
     halo = ndimage.gaussian_filter(lesions.extent, HALO_MM / spacing_mm)[inside]
@@ -64,9 +78,7 @@ def _white_matter(
 def _grey_matter(anatomy: Anatomy, mimics: Mimics, inside: NDArray[np.bool_]) -> Tissue:
     """Cortex whose T2 differs from region to region, and basal ganglia with their iron."""
     iron = 1 - IRON * anatomy.deep_grey[inside]
-    return GREY.scaled(
-        iron * (1 + 0.04 * mimics.texture[inside]), iron * (1 + 0.06 * mimics.grey_texture[inside])
-    )
+    return GREY.scaled(iron * (1 + 0.04 * mimics.texture[inside]), iron * (1 + 0.06 * mimics.grey_texture[inside]))
 
 
 @dataclass(frozen=True)
@@ -95,7 +107,7 @@ def draw_reposition(anatomy: Anatomy, rng: np.random.Generator) -> Reposition:
 
 
 def acquire(clean: FloatArray, channel: str, spacing_mm: float, rng: np.random.Generator) -> FloatArray:
-    """The image (X, Y, Z) with a scanner's gain, shading and Rician noise; voxels at 0 are background and stay 0."""
+    """The image (X, Y, Z) with a scanner's gain, shading and Rician noise; background (0) stays 0."""
     brain = clean != 0
     bright = float(np.percentile(clean[brain], 98))
     gain = 800 / bright * float(np.exp(0.25 * rng.standard_normal()))

@@ -56,7 +56,7 @@ class Anatomy:
 
     @property
     def room_for_lesions(self) -> FloatArray:
-        """Share of each voxel that a lesion takes where it is: white matter, less of grey matter, no fluid."""
+        """Share of each voxel that a lesion can take: white matter, less of grey matter, no fluid."""
         return self.white + np.float32(LESION_IN_GREY) * self.grey
 
     @property
@@ -65,36 +65,33 @@ class Anatomy:
         return min(1.0, min(self.shape) * self.spacing_mm / 160)
 
     def distance_mm(self, region: NDArray[np.bool_]) -> FloatArray:
-        """Distance (X, Y, Z) to the nearest voxel of a region, 0 inside; far away everywhere if the region is empty."""
+        """Distance (X, Y, Z) to a region's nearest voxel; 0 inside, a metre everywhere if it is empty."""
         if not region.any():
             return np.full(self.shape, 1e3, dtype=np.float32)
         return np.asarray(ndimage.distance_transform_edt(~region, sampling=self.spacing_mm), dtype=np.float32)
 
 
 def ellipsoid_anatomy(shape: tuple[int, int, int], spacing_mm: float = 1.5) -> Anatomy:
-    """A head of nested ellipsoids: fluid around a cortical shell around white matter, with two lateral ventricles.
+    """A head of nested ellipsoids: fluid, a cortical shell, white matter, and two lateral ventricles in it.
 
-    It fills the grid, whatever its shape: a small brain with large ventricles, made in a millisecond and without the
-    template. The lowest fifth of the white matter counts as infratentorial.
+    It fills the grid (at least 8 voxels along each axis): a small brain with large ventricles, made in a
+    millisecond and without the template. The lowest part of the white matter counts as infratentorial.
     """
-    half = np.array(shape) / 2
-    position = [
-        np.linspace(-1, 1, size, dtype=np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
-        * size
-        / (size - 2)
-        for axis, size in enumerate(shape)
-    ]
-    # Ellipsoidal radius, turned into millimetres from the surface along the shortest half axis.
-    radius = np.sqrt(sum(axis**2 for axis in position))
-    depth = (1 - radius) * float(half.min()) * spacing_mm
-    side = np.abs(np.abs(position[0]) - 0.22) / 0.13
-    ventricle_radius = np.sqrt(side**2 + (position[1] / 0.42) ** 2 + ((position[2] - 0.1) / 0.25) ** 2)
-    ventricles = _soft_step((1 - ventricle_radius) * 0.15 * float(half.min()) * spacing_mm, spacing_mm)
+    if min(shape) < 8:
+        raise ValueError(f"a small head needs at least 8 voxels along each axis, but the shape is {shape}")
+    half_mm = min(shape) / 2 * spacing_mm
+    # From -1 to 1 across the head, which leaves a voxel of background at each side.
+    x, y, z = np.ogrid[tuple(slice(-1, 1, complex(0, size)) for size in shape)]
+    x, y, z = (axis * size / (size - 2) for axis, size in zip((x, y, z), shape, strict=True))
+    radius = np.sqrt(x**2 + y**2 + z**2)
+    depth = (1 - radius) * half_mm
+    ventricle_radius = np.sqrt(((np.abs(x) - 0.22) / 0.13) ** 2 + (y / 0.42) ** 2 + ((z - 0.1) / 0.25) ** 2)
+    ventricles = _soft_step((1 - ventricle_radius) * 0.15 * half_mm, spacing_mm)
 
     brain = _soft_step(depth, spacing_mm)
     cortex = _soft_step(depth - 2.0, spacing_mm)
     core = _soft_step(depth - 5.5, spacing_mm)
-    infratentorial = np.broadcast_to(position[2] < -0.55, radius.shape).astype(np.float32)
+    infratentorial = np.broadcast_to(z < -0.55, shape).astype(np.float32)
     return Anatomy(
         white=core * (1 - ventricles),
         grey=(cortex - core) * (1 - ventricles),
@@ -102,9 +99,18 @@ def ellipsoid_anatomy(shape: tuple[int, int, int], spacing_mm: float = 1.5) -> A
         ventricles=brain * ventricles,
         infratentorial=infratentorial,
         deep_grey=np.zeros_like(core),
-        origin_mm=tuple(float(value) for value in -(np.array(shape) - 1) / 2 * spacing_mm),  # type: ignore[arg-type]
+        origin_mm=(
+            _first_mm(shape[0], spacing_mm),
+            _first_mm(shape[1], spacing_mm),
+            _first_mm(shape[2], spacing_mm),
+        ),
         spacing_mm=spacing_mm,
     )
+
+
+def _first_mm(size: int, spacing_mm: float) -> float:
+    """World position of the first of `size` voxels that lie around 0."""
+    return -(size - 1) / 2 * spacing_mm
 
 
 def _soft_step(depth_mm: NDArray[np.floating], width_mm: float) -> FloatArray:

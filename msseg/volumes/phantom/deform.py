@@ -1,4 +1,4 @@
-"""One template, many heads: a smooth random deformation, a head size, and ventricles as wide as the patient's."""
+"""One template, many heads: size, a smooth deformation, and as much fluid as atrophy has left."""
 
 from dataclasses import replace
 
@@ -8,9 +8,7 @@ from scipy import ndimage
 from msseg.volumes.phantom.anatomy import Anatomy
 from msseg.volumes.phantom.fields import FloatArray, smooth_field
 
-FOLD_SCALE_MM = (
-    28.0  # about the distance between two gyri: the deformation bends folds, it does not crumple them
-)
+FOLD_SCALE_MM = 28.0  # about the distance between two gyri: the deformation bends folds, it does not crumple them
 FOLD_SHIFT_MM = 2.5
 SIZE_SPREAD = 0.03
 REACH_OF_VENTRICLES_MM = 12.0
@@ -20,8 +18,8 @@ SHARPENING = 2.2
 def draw_patient_anatomy(template: Anatomy, rng: np.random.Generator) -> Anatomy:
     """The template's head as another person's: maps (X, Y, Z) on the same grid.
 
-    Head size differs by a few per cent along each axis, folds are displaced by some millimetres, and the ventricles are
-    widened by up to 3 mm on each side, as atrophy does in multiple sclerosis.
+    Head size differs by a few per cent along each axis, folds are displaced by some millimetres, and the
+    ventricles are widened by up to 3 mm on each side, as atrophy does in multiple sclerosis.
     """
     shift_mm = FOLD_SHIFT_MM * template.smallness
     centre = (np.array(template.shape) - 1) / 2
@@ -42,7 +40,7 @@ def draw_patient_anatomy(template: Anatomy, rng: np.random.Generator) -> Anatomy
 
 
 def _outward_push(anatomy: Anatomy) -> FloatArray:
-    """Vectors (3, X, Y, Z) that point away from the ventricles, of length 1 there and fading with distance."""
+    """Vectors (3, X, Y, Z) away from the ventricles, of length 1 around them and fading with distance."""
     distance = anatomy.distance_mm(anatomy.ventricles > 0.5)
     smooth = ndimage.gaussian_filter(distance, 2.0 / anatomy.spacing_mm)
     direction = np.stack(np.gradient(smooth, anatomy.spacing_mm))
@@ -50,8 +48,8 @@ def _outward_push(anatomy: Anatomy) -> FloatArray:
 
 
 def _sharpen(blurred: Anatomy, rng: np.random.Generator) -> Anatomy:
-    """From the probabilities of many heads to the tissues of one: narrow borders, and sulci as wide as its atrophy."""
-    atrophy = rng.uniform(1.8, 3.2) * np.exp(0.2 * smooth_field(blurred.shape, blurred.spacing_mm, 30.0, rng))
+    """The probabilities of many heads as the tissues of one: narrow borders, sulci as wide as its atrophy."""
+    atrophy = rng.uniform(2.2, 3.6) * np.exp(0.2 * smooth_field(blurred.shape, blurred.spacing_mm, 30.0, rng))
     white, grey = blurred.white**SHARPENING, blurred.grey**SHARPENING
     fluid = (atrophy * blurred.fluid) ** SHARPENING
     head = np.minimum(blurred.white + blurred.grey + blurred.fluid, 1) / (white + grey + fluid + 1e-6)

@@ -6,13 +6,11 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float32]
 
 
-def smooth_field(
-    shape: tuple[int, ...], spacing_mm: float, scale_mm: float, rng: np.random.Generator
-) -> FloatArray:
-    """Gaussian random field of mean 0 and standard deviation 1 at every voxel, smooth on the scale `scale_mm`.
+def smooth_field(shape: tuple[int, ...], spacing_mm: float, scale_mm: float, rng: np.random.Generator) -> FloatArray:
+    """Gaussian random field (mean 0, standard deviation 1 at every voxel), smooth on the scale `scale_mm`.
 
-    White noise on control points `scale_mm` apart is blended by Gaussian weights. The weights are separable, so the
-    field is three small matrix products, whatever the scale.
+    White noise on control points `scale_mm` apart is blended by Gaussian weights. The weights are
+    separable, so the field is three small matrix products, whatever the scale.
     """
     bases = [_blending_weights(size, spacing_mm, scale_mm) for size in shape]
     field = rng.standard_normal([basis.shape[1] for basis in bases], dtype=np.float32)

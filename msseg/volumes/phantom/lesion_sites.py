@@ -37,18 +37,18 @@ class Place:
 
 
 PLACES = {
-    "periventricular": Place(0.45, 2.8, (1.4, 2.4), (0.45, 1.0), ovoid=True),
-    "juxtacortical": Place(0.22, 2.4, (1.0, 1.5), (0.35, 0.9)),
-    "infratentorial": Place(0.08, 2.2, (1.0, 1.5), (0.35, 0.9)),
-    "deep": Place(0.25, 2.4, (1.0, 1.5), (0.35, 0.9)),
+    "periventricular": Place(0.45, 2.8, (1.4, 2.4), (0.55, 1.0), ovoid=True),
+    "juxtacortical": Place(0.22, 2.4, (1.0, 1.5), (0.5, 0.9)),
+    "infratentorial": Place(0.08, 2.2, (1.0, 1.5), (0.5, 0.9)),
+    "deep": Place(0.25, 2.4, (1.0, 1.5), (0.5, 0.9)),
 }
 
 
 def draw_lesions(anatomy: Anatomy, ventricle_mm: FloatArray, rng: np.random.Generator) -> tuple[Lesion, ...]:
-    """A patient's lesions of all sessions: mostly small ones, some that flow together, some that appear later.
+    """A patient's lesions of all sessions: mostly small, some that flow together, some that appear later.
 
-    `ventricle_mm` is the distance (X, Y, Z) to the ventricles. There are at least four lesions, the first three of them
-    from the first session on.
+    `ventricle_mm` is the distance (X, Y, Z) to the ventricles. There are at least four lesions,
+    the first three of them from the first session on.
     """
     sites = _Sites(anatomy, ventricle_mm, rng)
     litres = float(anatomy.white.sum()) * anatomy.spacing_mm**3 / 1e6
@@ -57,9 +57,7 @@ def draw_lesions(anatomy: Anatomy, ventricle_mm: FloatArray, rng: np.random.Gene
     lesions: list[Lesion] = []
     while len(lesions) < wanted:
         lesions += sites.draw_group()
-    return tuple(
-        replace(lesion, onset=0) if i < FROM_THE_START else lesion for i, lesion in enumerate(lesions)
-    )
+    return tuple(replace(lesion, onset=0) if i < FROM_THE_START else lesion for i, lesion in enumerate(lesions))
 
 
 class _Sites:
@@ -101,11 +99,10 @@ class _Sites:
         return Lesion(
             centre_mm=(voxel + rng.uniform(-0.5, 0.5, 3)) * self._spacing_mm,
             axis=axis / np.linalg.norm(axis),
-            radius_mm=scale
-            * float(np.clip(place.radius_mm * np.exp(0.35 * rng.standard_normal()), 1.5, 6.0)),
+            radius_mm=scale * float(np.clip(place.radius_mm * np.exp(0.35 * rng.standard_normal()), 1.5, 6.0)),
             elongation=rng.uniform(*place.elongation),
             water=water,
-            destruction=water * rng.uniform(0.3, 1.1),
+            destruction=water * rng.uniform(0.3, 1.0),
             onset=int(rng.integers(1, 5)) if rng.uniform() < LATE else 0,
             growth=0.03 + 0.06 * rng.standard_normal(),
         )

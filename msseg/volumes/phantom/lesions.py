@@ -46,27 +46,23 @@ class LesionMaps(NamedTuple):
     destruction: FloatArray
 
 
-def render_lesions(
-    lesions: tuple[Lesion, ...], anatomy: Anatomy, session: int, rng: np.random.Generator
-) -> LesionMaps:
+def render_lesions(lesions: tuple[Lesion, ...], anatomy: Anatomy, session: int, rng: np.random.Generator) -> LesionMaps:
     """The lesions of one session.
 
-    The extent fades over `EDGE_MM` at an irregular border; give the same generator state to every session of a
-    patient, and the border's irregularity is the same.
+    The extent fades over `EDGE_MM` at an irregular border. A generator in the same state for every session
+    of a patient keeps the border's shape.
     """
     extent = np.zeros(anatomy.shape, dtype=np.float32)
     water, destruction = extent.copy(), extent.copy()
-    irregularity = 1 + 0.18 * smooth_field(anatomy.shape, anatomy.spacing_mm, 5.0, rng)
+    irregularity = np.maximum(1 + 0.18 * smooth_field(anatomy.shape, anatomy.spacing_mm, 5.0, rng), 0.4)
     for lesion in lesions:
         radius_mm = lesion.radius_at(session)
         if radius_mm <= 0:
             continue
-        box, offsets_mm = _surroundings(
-            lesion.centre_mm, radius_mm * lesion.elongation + 2 * EDGE_MM, anatomy
-        )
+        box, offsets_mm = _surroundings(lesion.centre_mm, radius_mm * lesion.elongation + 2 * EDGE_MM, anatomy)
         along = np.tensordot(lesion.axis, offsets_mm, axes=1)
         across2 = np.maximum((offsets_mm**2).sum(axis=0) - along**2, 0)
-        relative = np.sqrt((along / lesion.elongation) ** 2 + across2) / radius_mm * irregularity[box]
+        relative = np.sqrt((along / lesion.elongation) ** 2 + across2) / (radius_mm * irregularity[box])
         inside = np.clip((1 - relative) * radius_mm / EDGE_MM + 0.5, 0, 1)
         leads = inside > extent[box]
         water[box][leads] = lesion.water
@@ -83,7 +79,6 @@ def _surroundings(
     high = np.minimum(np.ceil((centre_mm + reach_mm) / anatomy.spacing_mm) + 1, anatomy.shape).astype(int)
     box = tuple(slice(start, stop) for start, stop in zip(low, high, strict=True))
     lines = [
-        np.arange(part.start, part.stop) * anatomy.spacing_mm - at
-        for part, at in zip(box, centre_mm, strict=True)
+        np.arange(part.start, part.stop) * anatomy.spacing_mm - at for part, at in zip(box, centre_mm, strict=True)
     ]
     return box, np.stack(np.meshgrid(*lines, indexing="ij"))

@@ -1,7 +1,7 @@
 """What shines or darkens like a lesion and is none: the reason why a threshold does not do.
 
-FLAIR: caps and rim of the lateral ventricles, choroid plexus, fluid that flows in after the inversion. T2W and MPRAGE:
-perivascular spaces, which FLAIR suppresses as the fluid they are.
+FLAIR: caps and rim of the lateral ventricles, choroid plexus, fluid that flows in after the inversion. T2W
+and MPRAGE: perivascular spaces, which FLAIR suppresses as the fluid they are.
 """
 
 from dataclasses import dataclass

@@ -57,10 +57,11 @@ def draw_scan(patient: Patient, session: int = 0, channels: Sequence[str] = CHAN
     reposition = draw_reposition(anatomy, rng)
     extent = reposition.move(anatomy.room_for_lesions * lesions.extent)
     second_label = _second_rater(extent, anatomy.spacing_mm, rng)
+    mixture = mix_tissues(anatomy, lesions, patient.mimics)
     images = {}
     for name in channels:
         rng = np.random.default_rng([patient.seed, 3, session, CHANNELS.index(name)])
-        clean = mix_tissues(anatomy, lesions, patient.mimics, vary_times(SEQUENCES[name], rng))
+        clean = mixture.image(vary_times(SEQUENCES[name], rng))
         images[name] = acquire(reposition.move(clean, order=3), name, anatomy.spacing_mm, rng)
     return Scan(images, extent > 0.5, second_label, anatomy.affine)
 

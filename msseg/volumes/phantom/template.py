@@ -20,18 +20,19 @@ DARKEST_GREY_T1, FLUID_T1 = 158.0, 75.0  # intensities of the template's T1 imag
 
 @lru_cache(maxsize=2)
 def template_anatomy(spacing_mm: float = 2.0) -> Anatomy:
-    """Tissue maps of the ICBM 152 nonlinear symmetric template 2009a at the given resolution (1 mm or coarser).
+    """Tissue maps of the ICBM 152 nonlinear symmetric template 2009a at 1 mm or coarser.
 
     Raises InputError without nilearn.
     """
     if not 1.0 <= spacing_mm <= 8.0:
         raise InputError(f"the phantom's spacing has to be 1 to 8 mm, but is {spacing_mm:g} mm")
-    white, grey, t1 = _read("wm") / 255, _read("gm") / 255, _read("t1")
+    white, grey, t1 = _read("wm") / np.float32(255), _read("gm") / np.float32(255), _read("t1")
     fluid = _fluid(white, grey, t1)
-    rest = np.maximum(white + grey, 1e-6)
-    left = np.minimum(1 - fluid, rest) / rest
-    white, grey, fluid = (_to_grid(share, spacing_mm) for share in (white * left, grey * left, fluid))
-    x, y, z = _positions_mm(white.shape, spacing_mm)
+    left: FloatArray = np.minimum((1 - fluid) / np.maximum(white + grey, np.float32(1e-6)), np.float32(1))
+    white, grey = _to_grid(white * left, spacing_mm), _to_grid(grey * left, spacing_mm)
+    fluid = _to_grid(fluid, spacing_mm)
+    x, y, z = np.ogrid[tuple(slice(0, size) for size in white.shape)]
+    x, y, z = (low + spacing_mm * axis for low, axis in zip(LOW_MM, (x, y, z), strict=True))
     return Anatomy(
         white=white,
         grey=grey,
@@ -45,26 +46,23 @@ def template_anatomy(spacing_mm: float = 2.0) -> Anatomy:
 
 
 def _read(kind: str) -> FloatArray:
-    """One of the template's volumes, cut to the field of view at its own 1 mm. Found without importing nilearn, which is slow."""
+    """One of the template's volumes at its own 1 mm, cut to the field of view."""
+    # Found without importing nilearn, which takes seconds.
     package = find_spec("nilearn")
     if package is None or not package.submodule_search_locations:
-        raise InputError(
-            "the phantom needs the ICBM 152 template that nilearn carries: pip install 'msseg[demo]'"
-        )
+        raise InputError("the phantom needs the ICBM 152 template that nilearn carries: pip install 'msseg[demo]'")
     folder = Path(package.submodule_search_locations[0]) / "datasets" / "data"
     path = folder / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz"
     if not path.is_file():
-        raise InputError(
-            f"{path} is missing: install a nilearn that carries the ICBM 152 template (0.10 or newer)"
-        )
-    image = nibabel.load(path)
+        raise InputError(f"{path} is missing: install a nilearn that carries the ICBM 152 template (0.10 or newer)")
+    image = nibabel.nifti1.Nifti1Image.from_filename(path)
     corner = np.rint(image.affine[:3, 3]).astype(int)
     cut = tuple(slice(low - at, high - at + 1) for low, high, at in zip(LOW_MM, HIGH_MM, corner, strict=True))
     return np.asarray(image.dataobj, dtype=np.float32)[cut]
 
 
 def _fluid(white: FloatArray, grey: FloatArray, t1: FloatArray) -> FloatArray:
-    """What the head's mask holds besides white and grey matter, or what the T1 image shows to be darker than grey matter.
+    """What the head's mask holds besides white and grey matter, or what is darker than grey matter in T1.
 
     The second finds the sulci, which the average of 152 cortices has all but filled with grey matter.
     """
@@ -79,24 +77,11 @@ def _to_grid(values: FloatArray, spacing_mm: float) -> FloatArray:
         return values
     smooth = ndimage.gaussian_filter(values, 0.35 * spacing_mm)
     shape = [int((high - low) // spacing_mm) + 1 for low, high in zip(LOW_MM, HIGH_MM, strict=True)]
-    return np.asarray(
-        ndimage.affine_transform(smooth, [spacing_mm] * 3, output_shape=shape, order=1), dtype=np.float32
-    )
+    return np.asarray(ndimage.affine_transform(smooth, [spacing_mm] * 3, output_shape=shape, order=1), dtype=np.float32)
 
 
-def _positions_mm(shape: tuple[int, ...], spacing_mm: float) -> list[NDArray[np.float64]]:
-    """Open grids of MNI coordinates along x, y and z."""
-    return np.ogrid[
-        tuple(
-            slice(low, low + (n - 0.5) * spacing_mm, spacing_mm) for low, n in zip(LOW_MM, shape, strict=True)
-        )
-    ]
-
-
-def _around_ventricles(
-    x: NDArray[np.float64], y: NDArray[np.float64], z: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Boxes in MNI space that hold the lateral ventricles and leave out third ventricle, cisterns and the insula's fluid."""
+def _around_ventricles(x: NDArray[np.float64], y: NDArray[np.float64], z: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Boxes in MNI space that hold the lateral ventricles, but no cisterns and no fluid of the insula."""
     side = np.abs(x)
     third = (side < 7) & (y < 4) & (z < 14)
     body = (side < 26) & (y > -24) & (y < 36) & (z > -8) & (z < 34) & ~third
@@ -104,17 +89,13 @@ def _around_ventricles(
     return body | trigone
 
 
-def _around_basal_ganglia(
-    x: NDArray[np.float64], y: NDArray[np.float64], z: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Boxes in MNI space that hold putamen, pallidum, caudate and thalamus and leave out insula and cingulum."""
+def _around_basal_ganglia(x: NDArray[np.float64], y: NDArray[np.float64], z: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Boxes in MNI space that hold basal ganglia and thalamus, but not insula or cingulum."""
     side = np.abs(x)
     return (side > 2) & (side < 33 - 0.08 * np.abs(y)) & (y > -34) & (y < 22) & (z > -10) & (z < 20)
 
 
-def _below_tentorium(
-    x: NDArray[np.float64], y: NDArray[np.float64], z: NDArray[np.float64]
-) -> NDArray[np.bool_]:
+def _below_tentorium(x: NDArray[np.float64], y: NDArray[np.float64], z: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Cerebellum and brain stem in MNI space: below a roof that rises to the front and falls to the sides."""
     side = np.abs(x)
     cerebellum = (y < -35) & (z < -18 + 0.35 * (y + 85) - 0.25 * np.maximum(side - 10, 0))
