@@ -1,4 +1,7 @@
-"""The model folder: `model.safetensors` (weights) and `model.yaml` (everything needed to apply them). Nothing is unpickled."""
+"""The model folder: `model.safetensors` (weights) and `model.yaml` (everything needed to apply them).
+
+Weights are plain numbers and settings are validated: loading a model never runs code that came with it.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,15 @@ import os
 import secrets
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from msseg.config.data import PreprocessingConfig
 from msseg.config.inference import InferenceConfig
 from msseg.config.network import NetworkConfig
+from msseg.config.patches import AxisSize
 from msseg.config.section import Section
 from msseg.errors import InputError
 
@@ -33,11 +37,11 @@ class ModelSettings(Section):
     """Version of this file's format."""
     network: NetworkConfig
     """The network and its parameters."""
-    channels: tuple[str, ...]
+    channels: Annotated[tuple[str, ...], Field(min_length=1)]
     """Input channels, in order."""
     preprocessing: PreprocessingConfig
     """What was done to the training volumes and is done to every input."""
-    patch_size: tuple[int, int, int]
+    patch_size: tuple[AxisSize, AxisSize, AxisSize]
     """Size of the training patches (voxels), which is the size of the windows."""
     inference: InferenceConfig
     """Windows and threshold, unless told otherwise at prediction."""
@@ -48,19 +52,21 @@ class ModelSettings(Section):
 
 
 def save_model(folder: Path, network: nn.Module, settings: ModelSettings) -> None:
-    """Write a model folder in one step: it is complete or not there.
+    """Write a model folder in one step, in place of a model that is there: it is complete or not there.
 
     Raises:
-        InputError: The folder cannot be written.
+        InputError: The folder cannot be written, or holds something else.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
+    _refuse_foreign(folder)
     temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     try:
         temporary.mkdir(parents=True)
-        state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-        save_file(state, temporary / WEIGHTS_FILE)
-        complete = settings.model_copy(update={"weights_sha256": _sha256(temporary / WEIGHTS_FILE)})
+        # Through bytes, since safetensors makes its files unreadable for everyone but their owner.
+        weights = save({name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()})
+        (temporary / WEIGHTS_FILE).write_bytes(weights)
+        complete = settings.model_copy(update={"weights_sha256": hashlib.sha256(weights).hexdigest()})
         text = yaml.safe_dump(complete.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         (temporary / SETTINGS_FILE).write_text(text, encoding="utf-8")
         _replace_folder(temporary, folder)
@@ -70,11 +76,25 @@ def save_model(folder: Path, network: nn.Module, settings: ModelSettings) -> Non
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _refuse_foreign(folder: Path) -> None:
+    """A folder is replaced as a whole, so it must not hold anything but a model."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"the model folder {folder} cannot be written: there is a file of that name")
+    others = sorted({path.name for path in folder.glob("*")} - {SETTINGS_FILE, WEIGHTS_FILE})
+    if others:
+        raise InputError(f"{folder} holds other files ({others[0]}) and would be replaced: give a new folder")
+
+
 def _replace_folder(new: Path, old: Path) -> None:
     aside = new.with_name(f"{new.name}.old")
     if old.exists():
         os.replace(old, aside)
-    os.replace(new, old)
+    try:
+        os.replace(new, old)
+    except OSError:
+        if aside.exists():
+            os.replace(aside, old)
+        raise
     shutil.rmtree(aside, ignore_errors=True)
 
 
@@ -84,15 +104,14 @@ def read_settings(folder: Path) -> ModelSettings:
     Raises:
         InputError: The file is missing or damaged, or of a newer format.
     """
-    path = folder / SETTINGS_FILE
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+        content = yaml.safe_load((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{folder} is not a model folder: it has no {SETTINGS_FILE}") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(
-            f"the model folder {folder} is damaged: {SETTINGS_FILE} cannot be read; train or copy it anew"
-        ) from error
+    except OSError as error:
+        raise InputError(f"{error.filename or folder} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise _damaged(folder, f"{SETTINGS_FILE} is not YAML") from error
     version = content.get("format_version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise InputError(
@@ -102,9 +121,7 @@ def read_settings(folder: Path) -> ModelSettings:
         return ModelSettings.model_validate(content, strict=False)
     except ValidationError as error:
         place = ".".join(map(str, error.errors()[0]["loc"])) or "the whole file"
-        raise InputError(
-            f"the model folder {folder} is damaged: {SETTINGS_FILE} is not valid at {place}; train or copy it anew"
-        ) from error
+        raise _damaged(folder, f"{SETTINGS_FILE} is not valid at {place}") from error
 
 
 def load_network(folder: Path) -> tuple[nn.Module, ModelSettings]:
@@ -121,18 +138,14 @@ def load_network(folder: Path) -> tuple[nn.Module, ModelSettings]:
     settings = read_settings(folder)
     path = folder / WEIGHTS_FILE
     if not path.is_file():
-        raise InputError(f"the model folder {folder} is damaged: {WEIGHTS_FILE} is missing; train or copy it anew")
+        raise _damaged(folder, f"{WEIGHTS_FILE} is missing")
     if settings.weights_sha256 and _sha256(path) != settings.weights_sha256:
-        raise InputError(
-            f"the model folder {folder} is damaged: {WEIGHTS_FILE} has changed since it was written; copy it anew"
-        )
+        raise _damaged(folder, f"{WEIGHTS_FILE} has changed since it was written")
     network = build_network(settings.network, in_channels=len(settings.channels))
     try:
         network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, OSError) as error:
-        raise InputError(
-            f"the model folder {folder} is damaged: {WEIGHTS_FILE} does not fit the network in {SETTINGS_FILE}"
-        ) from error
+        raise _damaged(folder, f"{WEIGHTS_FILE} does not fit the network in {SETTINGS_FILE}") from error
     return network.eval(), settings
 
 
@@ -144,6 +157,8 @@ def find_models(path: Path) -> list[Path]:
     """
     if not path.exists():
         raise InputError(f"the model {path} does not exist")
+    if not path.is_dir():
+        raise InputError(f"{path} is a file: give the model's folder")
     if (path / SETTINGS_FILE).exists() or (path / WEIGHTS_FILE).exists():
         return [path]
     found = sorted({file.parent for depth in ("*", "*/*", "*/*/*") for file in path.glob(f"{depth}/{SETTINGS_FILE}")})
@@ -155,6 +170,13 @@ def find_models(path: Path) -> list[Path]:
     return found
 
 
+def _damaged(folder: Path, what: str) -> InputError:
+    return InputError(f"the model folder {folder} is damaged: {what}; train or copy it anew")
+
+
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error

@@ -9,23 +9,31 @@ RUN/
     checkpoints/  tensorboard/  model/  predictions/
 """
 
+import errno
 import fcntl
 import importlib.metadata
 import json
+import logging
 import os
 import platform
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from msseg.config.experiment import ExperimentConfig
 from msseg.config.load import dump_config, load_config
 from msseg.errors import InputError
 
 CONFIG_FILE = "config.yaml"
+
+_LOG = logging.getLogger(__name__)
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+"""What the owner of a disk can mend; other errors of a running experiment are ours."""
+_MAY_CHANGE = {"data.cache", "training.device", "training.devices", "training.threads", "training.workers"}
+"""Settings that say where and by how many a run is computed, and not what: it may be resumed with others."""
 _LIBRARIES = ("msseg", "torch", "lightning", "torchio", "monai", "numpy", "nibabel", "scipy")
 
 
@@ -86,7 +94,8 @@ class Run:
     @property
     def cache(self) -> Path:
         """Preprocessed volumes."""
-        return Path(self.config.data.cache) if self.config.data.cache else self.folder / "cache"
+        chosen = self.config.data.cache
+        return Path(chosen).expanduser() if chosen else self.folder / "cache"
 
     @property
     def report(self) -> Path:
@@ -105,39 +114,63 @@ def open_run(folder: Path, config: ExperimentConfig, resume: bool = False) -> It
     Raises:
         InputError: The folder cannot be written, is in use, holds something else, or was made with other settings.
     """
-    existed = (folder / CONFIG_FILE).exists()
-    if not existed and folder.exists() and (not folder.is_dir() or any(folder.glob("[!.]*"))):
-        raise InputError(f"{folder} exists and is no run folder: give an empty or a new folder with --out")
-    if existed and not resume:
-        raise InputError(f"{folder} already holds a run: continue it with --resume, or give another folder with --out")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("w") as lock:
-            _lock(lock, folder)
-            if existed:
+    with ExitStack() as stack:
+        try:
+            _require_usable(folder, resume)
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_locked(folder))
+            _require_usable(folder, resume)  # once more: another process may have made a run here meanwhile
+            if (folder / CONFIG_FILE).exists():
                 _require_same_settings(folder, config)
             else:
                 write_text(folder / CONFIG_FILE, dump_config(config))
             write_json(folder / "versions.json", versions())
+        except OSError as error:
+            raise InputError(f"the run folder {folder} cannot be written: {error.strerror or error}") from error
+        try:
             yield Run(folder, config)
-    except PermissionError as error:
-        raise InputError(f"{error.filename or folder} cannot be written: {error.strerror}") from error
-    except OSError as error:
-        if error.filename and str(error.filename).startswith(str(folder)):
-            raise InputError(f"{error.filename} cannot be written: {error.strerror}") from error
-        raise
+        except OSError as error:
+            if error.errno not in _DENIED:
+                raise
+            raise InputError(
+                f"{error.filename or folder} cannot be read or written: {error.strerror};"
+                " what is finished stays, and --resume continues the run"
+            ) from error
 
 
-def _lock(lock: IO[str], folder: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise InputError(f"{folder} is in use by another msseg process: wait for it, or give another --out") from error
+def _require_usable(folder: Path, resume: bool) -> None:
+    if (folder / CONFIG_FILE).exists():
+        if not resume:
+            raise InputError(
+                f"{folder} already holds a run: continue it with --resume, or give another folder with --out"
+            )
+    elif folder.exists() and (not folder.is_dir() or any(folder.glob("[!.]*"))):
+        raise InputError(f"{folder} exists and is no run folder: give an empty or a new folder with --out")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"{folder} is in use by another msseg process: wait for it, or give another --out"
+            ) from error
+        except OSError:
+            _LOG.warning("%s is on a file system without locks: let no other msseg process write there", folder)
+        try:
+            yield
+        finally:
+            # Closing the file is not enough: worker processes have it open as well.
+            with suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_UN)
 
 
 def _require_same_settings(folder: Path, config: ExperimentConfig) -> None:
     before, now = _flat(load_config(folder / CONFIG_FILE).model_dump()), _flat(config.model_dump())
-    differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    keys = sorted((before.keys() | now.keys()) - _MAY_CHANGE)
+    differing = [key for key in keys if before.get(key) != now.get(key)]
     if differing:
         raise InputError(
             f"{folder} was started with other settings ({', '.join(differing[:5])}): resume with the same ones,"

@@ -3,6 +3,7 @@
 Heavy libraries are imported inside the commands that need them, so that `msseg --help` answers at once.
 """
 
+import logging
 import signal
 import sys
 import traceback
@@ -45,7 +46,7 @@ def main() -> None:
     """Run the command line; every error ends in one clear message and an exit code that tells its kind."""
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    warnings.showwarning = _show_warning
+    _listen_to_warnings(debug)
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app(args=arguments, prog_name="msseg", standalone_mode=False)
@@ -97,7 +98,21 @@ def _usage(error: Any) -> str:
     return f"error: {message[:1].lower()}{message[1:]} (`{command} --help` tells more)"
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
-    """Our own warnings in one line; those of libraries are for developers."""
-    if category is UserWarning and str(message).startswith("msseg: "):
-        print(f"warning: {str(message).removeprefix('msseg: ')}", file=sys.stderr)
+class _WarningLines(logging.Handler):
+    """One line on standard error for each warning that msseg logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print it where standard error leads now: a progress bar moves it out of its way."""
+        print(f"warning: {record.getMessage()}", file=sys.stderr)
+
+
+def _listen_to_warnings(debug: bool) -> None:
+    """Show our own warnings; those of libraries are for developers."""
+    logging.getLogger("msseg").handlers = [_WarningLines(logging.WARNING)]
+    if not debug:
+        warnings.showwarning = _ignore
+        logging.getLogger("nibabel").setLevel(logging.CRITICAL)  # its remarks on headers that it mends
+
+
+def _ignore(*_: object, **__: object) -> None:
+    pass

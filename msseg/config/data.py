@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from msseg.config.section import Section
+from msseg.config.section import Section, Seed, Text
 
 
 def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -16,33 +16,47 @@ def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _joined_channels(entries: tuple[str, ...]) -> tuple[str, ...]:
+    """Entries without spaces about their plus signs, since they name folders."""
+    joined = []
     for entry in entries:
         parts = [part.strip() for part in entry.split("+")]
         if not all(parts) or len(set(parts)) < len(parts):
             raise ValueError(f"has the entry '{entry}'; it has to be a channel, or different ones as FLAIR+T1")
-    return entries
+        if any(part.startswith(".") or not part.isprintable() or set(part) & set("/\\") for part in parts):
+            raise ValueError(f"has the entry {entry!r}, which cannot name a folder; rename the channel")
+        joined.append("+".join(parts))
+    return tuple(joined)
+
+
+def _shares(fractions: tuple[float, float, float]) -> tuple[float, float, float]:
+    if abs(sum(fractions) - 1) > 1e-6:
+        raise ValueError(f"is {list(fractions)}, which does not add up to 1")
+    if fractions[0] == 0:
+        raise ValueError(f"is {list(fractions)}: the first is for training and has to be above 0")
+    return fractions
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class DataConfig(Section):
     """Where the cases are: a layout of folders, or a CSV table."""
 
-    layout: str | None = None
+    layout: Text | None = None
     """Name of a layout (`msseg layouts` lists them) or path of a layout file of your own."""
-    root: str | None = None
+    root: Text | None = None
     """Folder that holds the data set; `--data` on the command line replaces it."""
-    table: str | None = None
+    table: Text | None = None
     """CSV table with the columns case, group, label and one per channel, instead of a layout; relative paths
     in it start from `root`, or else from the table's own folder."""
-    channels: Annotated[tuple[str, ...], AfterValidator(_unique), AfterValidator(_joined_channels)] = ()
+    channels: Annotated[tuple[str, ...], AfterValidator(_joined_channels), AfterValidator(_unique)] = ()
     """Channels to use, by the layout's names; empty: all that the layout knows. `run` trains one model for
     each entry; `FLAIR+T1` is one model that sees both."""
-    select: dict[str, tuple[str, ...]] = {}
+    select: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = {}
     """Keep only files whose named field (or rows whose column) has one of these values, e.g.
     `rater: ["1", "2"]` or `patient: ["training*"]`; `*` matches anything."""
-
-    cache: str | None = None
-    """Folder for preprocessed volumes; null: `cache` in the run folder. Runs on the same data may share
-    one."""
+    cache: Text | None = None
+    """Folder for preprocessed volumes; null: `cache` in the run folder. Runs on the same data may share one."""
 
     @model_validator(mode="after")
     def _one_door(self) -> Self:
@@ -61,14 +75,14 @@ class SplitConfig(Section):
     group_by: Literal["patient", "scan"] = "patient"
     """What is kept together on one side: the patient (right), or the single scan (as the paper did; patients
     on both sides are named)."""
-    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    fractions: Annotated[tuple[Share, Share, Share], AfterValidator(_shares)] = (0.8, 0.1, 0.1)
     """Shares of the groups for train, validation and test; a share above 0 is at least one group where there
     are enough."""
-    train: tuple[str, ...] | None = None
+    train: tuple[Text, ...] | None = None
     """Groups, scans or cases to train on, instead of fractions; `*` in a name matches anything."""
-    validation: tuple[str, ...] | None = None
+    validation: tuple[Text, ...] | None = None
     """Groups, scans or cases to validate on; without any, all epochs are trained and the last state kept."""
-    test: tuple[str, ...] | None = None
+    test: tuple[Text, ...] | None = None
     """Groups, scans or cases to test on; what is in none of the lists is not used."""
     folds: int | None = Field(default=None, ge=2)
     """Cross-validation: the groups are dealt into this many folds; one is the test set, the next the
@@ -78,15 +92,11 @@ class SplitConfig(Section):
     leak: Literal["error", "warn"] = "error"
     """What happens when lists put one patient on both sides of the split; `group_by: scan` asks for that, and
     warns."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the draw."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if min(self.fractions) < 0 or abs(sum(self.fractions) - 1) > 1e-6:
-            raise ValueError(f"fractions have to be at least 0 and add up to 1, but are {list(self.fractions)}")
-        if self.fractions[0] == 0:
-            raise ValueError(f"fractions are {list(self.fractions)}: the first is for training and has to be above 0")
         lists = [name for name in ("train", "validation", "test") if getattr(self, name) is not None]
         if lists and "train" not in lists:
             raise ValueError(f"{' and '.join(lists)} given without train: list the groups to train on as well")
@@ -94,6 +104,8 @@ class SplitConfig(Section):
             raise ValueError("train is empty: list the groups to train on")
         if lists and self.folds is not None:
             raise ValueError("give either folds or lists of groups, not both")
+        if self.folds is None and self.fold:
+            raise ValueError(f"fold {self.fold} is given without folds: say how many there are")
         if self.folds is not None and self.fold >= self.folds:
             raise ValueError(f"fold {self.fold} does not exist among {self.folds} folds (they count from 0)")
         return self

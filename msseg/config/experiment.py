@@ -1,8 +1,9 @@
 """One experiment: all sections of a YAML file together."""
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from msseg.config.data import DataConfig, PreprocessingConfig, SplitConfig
 from msseg.config.inference import EvaluationConfig, InferenceConfig
@@ -12,11 +13,19 @@ from msseg.config.patches import PAPER_ORDER, Augmentation, PatchesConfig
 from msseg.config.section import Section
 from msseg.config.training import OptimiserConfig, ScheduleConfig, TrainingConfig
 
+NAME = "^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+
+def _can_name_a_folder(name: str) -> str:
+    if not re.fullmatch(NAME, name):
+        raise ValueError(f"is '{name}'; allowed are letters, digits, dot, dash and underscore, a letter or digit first")
+    return name
+
 
 class ExperimentConfig(Section):
     """Everything that explains a run. Every key has a default: the settings of Choi et al. 2021."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "experiment"
+    name: Annotated[str, AfterValidator(_can_name_a_folder), Field(json_schema_extra={"pattern": NAME})] = "experiment"
     """Name of the experiment: letters, digits, dot, dash and underscore."""
     task: Literal["lesions"] = "lesions"
     """What is segmented."""

@@ -4,14 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from msseg.config.section import Section
+from msseg.config.section import Section, Seed
 
 
 class InferenceConfig(Section):
     """Sliding windows over the cropped volume."""
 
     window: Literal["patch", "auto"] = "patch"
-    """`patch`: windows of the training patch's size; `auto`: one pass where the crop is within 15 % of it on every axis."""
+    """`patch`: windows of the training patch's size; `auto`: one pass where the crop is within 15 % of it on every
+    axis."""
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Share of a window that the next one covers again."""
     blending: Literal["gaussian", "constant"] = "gaussian"
@@ -27,5 +28,5 @@ class EvaluationConfig(Section):
 
     bootstrap: int = Field(default=2000, ge=0)
     """Bootstrap samples for 95 % confidence intervals; 0: none."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the bootstrap."""

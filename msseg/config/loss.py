@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from msseg.config.section import Section
+from msseg.config.section import ByName, Section
 
 
 class BceConfig(Section):
@@ -29,10 +29,4 @@ class BceDiceConfig(Section):
     """The s of the Dice term."""
 
 
-def _by_name(value: object) -> object:
-    return {"name": value} if isinstance(value, str) else value
-
-
-LossConfig = Annotated[
-    Annotated[BceConfig | DiceConfig | BceDiceConfig, Field(discriminator="name")], BeforeValidator(_by_name)
-]
+LossConfig = Annotated[BceConfig | DiceConfig | BceDiceConfig, Field(discriminator="name"), ByName()]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from msseg.config.section import Section
+from msseg.config.section import ByName, Section
 
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
@@ -33,4 +33,4 @@ class UNet3dConfig(Section):
     """Also train logit maps of the lower decoder levels."""
 
 
-NetworkConfig = Annotated[ResidualUNet3dConfig | UNet3dConfig, Field(discriminator="name")]
+NetworkConfig = Annotated[ResidualUNet3dConfig | UNet3dConfig, Field(discriminator="name"), ByName()]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from msseg.config.section import Section
+from msseg.config.section import ByName, Section
 
 
 def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
@@ -13,8 +13,17 @@ def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
     return limits
 
 
+def _distinct(axes: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(axes)) < len(axes):
+        raise ValueError(f"names an axis twice: {list(axes)}")
+    return axes
+
+
 Probability = Annotated[float, Field(ge=0, le=1)]
 Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+FromZero = Annotated[float, Field(ge=0)]
+AboveZero = Annotated[float, Field(gt=0)]
+Axis = Annotated[int, Field(ge=0, le=2)]
 AxisSize = Annotated[int, Field(ge=1)]
 
 
@@ -64,7 +73,7 @@ class Noise(_Augmentation):
     name: Literal["noise"] = "noise"
     mean: Range = (0, 0)
     """Range of the mean, in units of the normalised image."""
-    std: Range = (0, 0.25)
+    std: Annotated[tuple[FromZero, FromZero], AfterValidator(_ordered)] = (0, 0.25)
     """Range of the standard deviation, in units of the normalised image."""
 
 
@@ -90,7 +99,7 @@ class Blur(_Augmentation):
     """Gaussian blur."""
 
     name: Literal["blur"] = "blur"
-    std: Range = (0, 1)
+    std: Annotated[tuple[FromZero, FromZero], AfterValidator(_ordered)] = (0, 1)
     """Range of the kernel's standard deviation (mm)."""
 
 
@@ -98,7 +107,7 @@ class Flip(_Augmentation):
     """Mirror along axes, each with its own chance."""
 
     name: Literal["flip"] = "flip"
-    axes: tuple[Annotated[int, Field(ge=0, le=2)], ...] = (0, 1, 2)
+    axes: Annotated[tuple[Axis, ...], Field(min_length=1), AfterValidator(_distinct)] = (0, 1, 2)
     """Axes that may be mirrored; in RAS orientation 0 is left-right."""
     per_axis: Probability = 0.5
     """Chance that one of these axes is mirrored."""
@@ -108,7 +117,7 @@ class Affine(_Augmentation):
     """Random scaling, rotation and translation."""
 
     name: Literal["affine"] = "affine"
-    scales: Range = (0.9, 1.1)
+    scales: Annotated[tuple[AboveZero, AboveZero], AfterValidator(_ordered)] = (0.9, 1.1)
     """Range of the scaling factor of each axis."""
     degrees: Range = (-10, 10)
     """Range of the rotation about each axis (degrees)."""
@@ -131,6 +140,7 @@ class Elastic(_Augmentation):
 Augmentation = Annotated[
     Motion | BiasField | Noise | Gamma | Contrast | Blur | Flip | Affine | Elastic,
     Field(discriminator="name"),
+    ByName(),
 ]
 
 PAPER_ORDER: tuple[Augmentation, ...] = (Motion(), BiasField(), Noise(), Flip(), Affine(), Elastic())

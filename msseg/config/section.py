@@ -1,9 +1,44 @@
-"""The base of all configuration sections: strict, frozen, nothing unknown accepted."""
+"""The base of all configuration sections, and value types that several of them have."""
 
-from pydantic import BaseModel, ConfigDict
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+Text = Annotated[str, Field(min_length=1)]
+Seed = Annotated[int, Field(ge=0)]
 
 
 class Section(BaseModel):
     """One block of an experiment file. Unknown keys and wrong types are refused; values cannot change once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+@dataclass(frozen=True)
+class ByName:
+    """Marks a choice of sections: a bare name stands for the section of that name with its defaults (`loss: dice`)."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Put the name in its section before anything is validated."""
+        return core_schema.no_info_before_validator_function(_named_section, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Either a name or a section."""
+        sections = handler(schema)
+        return {"anyOf": [{"enum": list(sections["discriminator"]["mapping"]), "type": "string"}, sections]}
+
+
+def _named_section(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else _with_tuples(value)
+
+
+def _with_tuples(value: object) -> object:
+    """Lists as tuples: a validator in Python ends pydantic's JSON mode, in which a list may stand for a tuple."""
+    if isinstance(value, dict):
+        return {key: _with_tuples(item) for key, item in value.items()}
+    return tuple(_with_tuples(item) for item in value) if isinstance(value, list) else value

@@ -1,10 +1,10 @@
 """How a network is trained: optimiser, schedule, length, precision."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from msseg.config.section import Section
+from msseg.config.section import Section, Seed
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -52,5 +52,13 @@ class TrainingConfig(Section):
     """Processes that prepare patches; 0: in the training process."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of the training process; null: PyTorch's choice."""
-    seed: int = 0
+    seed: Annotated[Seed, Field(lt=2**32)] = 0
     """Seed of weights, patches and augmentation."""
+
+    @model_validator(mode="after")
+    def _can_work(self) -> Self:
+        if self.validate_every > self.epochs:
+            raise ValueError(f"validate_every ({self.validate_every}) has to be at most epochs ({self.epochs})")
+        if self.precision == "fp16" and self.device == "cpu":
+            raise ValueError("precision fp16 is not computed on device cpu; give bf16, fp32 or auto")
+        return self

@@ -41,6 +41,7 @@ class PatchDataModule(L.LightningDataModule):
             num_workers=settings.workers,
             persistent_workers=settings.workers > 0,
             worker_init_fn=_single_thread,
+            generator=torch.Generator(),  # its draw from the global one would move dropout, but not in every epoch
             pin_memory=torch.cuda.is_available() and settings.device != "cpu",
         )
 

@@ -243,5 +243,11 @@ def _quiet_lightning() -> None:
 
 
 def _ignore_lightnings_advice() -> None:
-    for message in (".*does not have many workers.*", ".*Checkpoint directory.*exists.*", ".*num_workers.*"):
-        warnings.filterwarnings("ignore", message=message)
+    """Advice on workers is for the config's author; the rest is between Lightning and PyTorch's newer versions."""
+    for message in (
+        "does not have many workers",
+        "Checkpoint directory",
+        "num_workers",
+        r"isinstance\(treespec, LeafSpec\)",
+    ):
+        warnings.filterwarnings("ignore", message=f".*{message}")

@@ -112,9 +112,10 @@ class TrainingProgress(L.Callback):
         done = trainer.current_epoch + 1 - self.first_epoch
         to_do = (trainer.max_epochs or 0) - trainer.current_epoch - 1
         left = duration((time.perf_counter() - self.begun) / done * to_do)
-        validation = f", validation loss {row['val_loss']}, DSC {row['val_dsc']}" if row["val_dsc"] else ""
-        ending = f" ({left} left at most)" if to_do else ""
-        say(self.console, f"{self.title}, epoch {_epoch(trainer)}: loss {row['train_loss']}{validation}{ending}")
+        text = f"{self.title}, epoch {_epoch(trainer)}: loss {float(row['train_loss']):.4f}"
+        if row["val_dsc"]:
+            text += f", validation loss {float(row['val_loss']):.4f}, DSC {float(row['val_dsc']):.4f}"
+        say(self.console, f"{text} ({left} left at most)" if to_do else text)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Take the bar away before the error is told."""

@@ -27,6 +27,8 @@ class SegmentationTask(L.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Seed dropout anew each epoch, so that a resumed training repeats what an undisturbed one does."""
         torch.manual_seed(hash((self.config.training.seed, self.current_epoch)) % 2**63)
+        if self.current_epoch > 0:
+            torch.empty((), dtype=torch.int64).random_()  # as loaders drew before they had a generator of their own
 
     def training_step(self, batch: dict[str, Any], _: int) -> Tensor:
         """Loss of a batch: image (B, C, X, Y, Z), label (B, 1, X, Y, Z)."""

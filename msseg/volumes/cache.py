@@ -15,6 +15,7 @@ from msseg.config.data import PreprocessingConfig
 from msseg.errors import InputError
 from msseg.volumes.files import read_label, read_volume
 from msseg.volumes.geometry import Grid
+from msseg.volumes.nifti import reason
 from msseg.volumes.preprocessing import Prepared, prepare
 
 CACHE_VERSION = 1
@@ -65,13 +66,22 @@ def cache_case(case: Case, channels: tuple[str, ...], settings: PreprocessingCon
     if case.label is None:
         raise InputError(f"case {case.id} has no label, so it can be predicted but not trained on")
     paths = [case.images[channel] for channel in channels]
-    key = _key([*paths, case.label], settings)
-    target = folder / key
-    if not (target / "facts.json").exists():
+    entry = CachedCase(case.id, folder / _key([*paths, case.label], settings))
+    if not _is_complete(entry):
         label = read_label(case.label)
         prepared = prepare([read_volume(path) for path in paths], settings, label)
-        _store(prepared, target, lesion_voxels_total=int(label.data.sum()))
-    return CachedCase(case.id, target)
+        _store(prepared, entry, lesion_voxels_total=int(label.data.sum()))
+    return entry
+
+
+def _is_complete(entry: CachedCase) -> bool:
+    """Whether the entry is there, with arrays as long as their headers say (a full disk truncates files)."""
+    try:
+        entry.prepared()
+        entry.lesion_voxels()
+    except (OSError, ValueError, KeyError, EOFError):
+        return False
+    return True
 
 
 def _key(paths: list[Path], settings: PreprocessingConfig) -> str:
@@ -85,8 +95,9 @@ def _key(paths: list[Path], settings: PreprocessingConfig) -> str:
     return digest.hexdigest()[:24]
 
 
-def _store(prepared: Prepared, target: Path, lesion_voxels_total: int) -> None:
+def _store(prepared: Prepared, entry: CachedCase, lesion_voxels_total: int) -> None:
     assert prepared.label is not None
+    target = entry.folder
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     facts = {
         "grid": prepared.grid.to_json_dict(),
@@ -99,10 +110,19 @@ def _store(prepared: Prepared, target: Path, lesion_voxels_total: int) -> None:
         np.save(temporary / "label.npy", prepared.label)
         np.save(temporary / "lesion_voxels.npy", np.argwhere(prepared.label).astype(np.int32))
         (temporary / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
-        if target.exists():  # an entry without facts.json is what an older, interrupted copy left behind
-            shutil.rmtree(target)
-        os.replace(temporary, target)
+        _publish(temporary, entry)
     except OSError as error:
-        raise InputError(f"the cache folder {target.parent} cannot be written: {error.strerror}") from error
+        raise InputError(f"the cache folder {target.parent} cannot be written: {reason(error)}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _publish(temporary: Path, entry: CachedCase) -> None:
+    """Give the new entry its name; where another process was faster, its entry is the same and stays."""
+    if entry.folder.exists() and not _is_complete(entry):
+        shutil.rmtree(entry.folder)
+    try:
+        os.replace(temporary, entry.folder)
+    except OSError:
+        if not _is_complete(entry):
+            raise

@@ -13,7 +13,7 @@ from msseg.volumes.geometry import Grid, bounding_box, whole_grid
 from msseg.volumes.volume import Volume
 
 BACKGROUND_SHARE = 1e-6
-"""Voxels up to this share of the largest magnitude are background: interpolation leaves such traces outside the head."""
+"""Voxels up to this share of the largest magnitude are background: interpolation leaves such traces around the head."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -73,8 +73,9 @@ def _foreground(image: Volume) -> np.ndarray:
 
 def _crop_label(label: Volume, grid: Grid) -> np.ndarray:
     """The mask on the network's grid; what the crop cuts off is lost to training, so it is said."""
-    mask = np.ascontiguousarray(grid.to_network(label.data > 0))
-    total = int(np.count_nonzero(label.data > 0))
+    lesion = label.data > 0
+    mask = np.ascontiguousarray(grid.to_network(lesion))
+    total = int(np.count_nonzero(lesion))
     lost = total - int(np.count_nonzero(mask))
     if lost:
         _LOG.warning(

@@ -1,6 +1,6 @@
 """Gathers tables and pictures of finished runs into this folder.
 
-    python results/openms/collect.py runs/openms/*/*
+python results/openms/collect.py runs/openms/*/*
 """
 
 import shutil

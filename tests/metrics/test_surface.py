@@ -170,7 +170,7 @@ def test_a_whole_head_takes_less_than_a_second():
     assert time.process_time() - start < 1
 
 
-@pytest.mark.parametrize("spacing", [(1, 1), (1, 1, 0), (1, 1, -1), (1, 1, math.nan)])
+@pytest.mark.parametrize("spacing", [(1, 1), (1, 1, 0), (1, 1, -1), (1, 1, math.nan), (1, 1, math.inf)])
 def test_impossible_spacing_is_refused(spacing):
     mask = np.ones((2, 2, 2), dtype=bool)
     with pytest.raises(ValueError, match="one positive number for each of 3 axes"):

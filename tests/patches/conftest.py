@@ -1,0 +1,47 @@
+"""Prepared cases of any shape."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from msseg.cases.case import Case
+from msseg.config.data import PreprocessingConfig
+from msseg.volumes.cache import CachedCase, cache_case
+from msseg.volumes.phantom.cohort import small_case
+
+MakeCase = Callable[..., CachedCase]
+
+
+@pytest.fixture
+def make_case(tmp_path: Path) -> MakeCase:
+    """Cache a case from a label array (and an image, else its voxels count up from 1), voxel for voxel as given."""
+
+    def make(label: np.ndarray, image: np.ndarray | None = None, name: str = "case") -> CachedCase:
+        data = np.arange(1, label.size + 1).reshape(label.shape) if image is None else image
+        paths = tmp_path / f"{name}.nii", tmp_path / f"{name}_label.nii"
+        nib.save(nib.Nifti1Image(data.astype(np.float32), np.eye(4)), paths[0])
+        nib.save(nib.Nifti1Image(label.astype(np.uint8), np.eye(4)), paths[1])
+        case = Case(name, name, name, {"FLAIR": paths[0]}, paths[1])
+        settings = PreprocessingConfig(crop="none", normalise="none")
+        return cache_case(case, ("FLAIR",), settings, tmp_path / "cache")
+
+    return make
+
+
+@pytest.fixture
+def head_case(make_case: MakeCase) -> CachedCase:
+    """A small head with lesions, 24 x 28 x 20 voxels, normalised."""
+    images, label = small_case()
+    flair = images["FLAIR"]
+    return make_case(label, (flair - flair.mean()) / flair.std(), "head")
+
+
+@pytest.fixture
+def head_patch() -> tuple[np.ndarray, np.ndarray]:
+    """Image and label of a head in a patch of 16^3: (1, 16, 16, 16) float32 each, the image normalised."""
+    images, label = small_case((16, 16, 16))
+    flair = images["FLAIR"][np.newaxis].astype(np.float32)
+    return (flair - flair.mean()) / flair.std(), label[np.newaxis].astype(np.float32)
