@@ -1,6 +1,6 @@
 """Puts the table and the picture of a finished demo into the README.
 
-    msseg demo --out data/demo && python docs/update_readme.py data/demo
+msseg demo --out data/demo && python docs/update_readme.py data/demo
 """
 
 import csv

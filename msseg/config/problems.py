@@ -35,7 +35,8 @@ LONGEST_SHOWN = 80
 def nearest(name: str, allowed: list[str]) -> str:
     """'; did you mean X?' where an allowed name is close, else a full stop."""
     folded = {candidate.lower(): candidate for candidate in allowed}
-    match = difflib.get_close_matches(name.lower(), folded, n=1)
+    close = difflib.get_close_matches(name.lower(), folded, n=1)
+    match = close or [candidate for candidate in folded if len(name) > 2 and candidate.startswith(name.lower())]
     return f"; did you mean {folded[match[0]]}?" if match else "."
 
 
@@ -116,7 +117,7 @@ def _needed(kind: str, context: Mapping[str, Any], message: str) -> str:
         return _NEEDED[kind]
     if kind in _BOUNDS:
         bound, words = _BOUNDS[kind]
-        return f"it has to be {words} {context[bound]:g}"
+        return f"it has to be {words} {context[bound]:.12g}"
     if kind == "too_long":
         return f"{context['max_length']} entries are needed"
     return f"{message[:1].lower()}{message[1:]}"

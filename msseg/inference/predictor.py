@@ -119,7 +119,8 @@ class Predictor:
         mean = torch.zeros(data.shape[1:])
         for network, settings in self._models:
             chosen = self._inference or settings.inference
-            size = window_size(data.shape[1:], settings.patch_size, chosen.window)
+            multiple = getattr(network, "multiple", 1)
+            size = window_size(data.shape[1:], settings.patch_size, chosen.window, multiple)
             mean += predict_windows(
                 network,
                 volume,

@@ -42,7 +42,8 @@ class SegmentationTask(L.LightningModule):
         """Loss and DSC of one whole volume: image (C, X, Y, Z), label (X, Y, Z)."""
         data, truth = case["image"], case["label"]
         settings = self.config.inference
-        size = window_size(data.shape[1:], self.config.patches.size, settings.window)
+        multiple = getattr(self.network, "multiple", 1)
+        size = window_size(data.shape[1:], self.config.patches.size, settings.window, multiple)
         logits = predict_logits(
             self.network,
             data,

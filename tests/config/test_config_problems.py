@@ -112,10 +112,10 @@ def test_what_the_command_line_gave_is_not_blamed_on_the_file(tmp_path: Path) ->
     found = complaints(tmp_path, text, "training.epochs=x", "patches.size.1=y", "optimiser.rate=1", "loss=l2")
     assert [line.split(" Allowed")[0] for line in found] == [
         "command line: patches.size[1] is 'y'; a whole number is needed",
-        "command line: unknown key optimiser.rate.",
         "command line: loss is 'l2'.",
+        "command line: unknown key optimiser.rate.",
         "command line: training.epochs is 'x'; a whole number is needed",
-    ] or set(found) == set(found)
+    ]
 
 
 def test_long_values_are_cut(tmp_path: Path) -> None:
@@ -126,7 +126,13 @@ def test_long_values_are_cut(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("epoch", "; did you mean epochs?"), ("EPOCHS", "; did you mean epochs?"), ("zzz", "."), ("", ".")],
+    [
+        ("epoch", "; did you mean epochs?"),
+        ("EPOCHS", "; did you mean epochs?"),
+        ("learn", "; did you mean learning_rate?"),
+        ("zzz", "."),
+        ("", "."),
+    ],
 )
 def test_the_nearest_name(name: str, expected: str) -> None:
-    assert nearest(name, ["epochs", "seed"]) == expected
+    assert nearest(name, ["epochs", "seed", "learning_rate"]) == expected

@@ -92,16 +92,31 @@ def test_groups_widen_the_interval():
     assert grouped["ci_high"] - grouped["ci_low"] > plain["ci_high"] - plain["ci_low"]
 
 
-def test_threshold_applies_to_predictions_alone(tmp_path):
+@pytest.mark.parametrize(("threshold", "voxels"), [(0.2, 36), (0.35, 27), (0.5, 18), (0.8, 0)])
+def test_threshold_applies_to_predictions_alone(tmp_path, threshold, voxels):
     probability = write(tmp_path / "p_probability.nii.gz", 0.3 * cube(3) + 0.4 * cube())
-    truth = write(tmp_path / "p.nii.gz", cube())
-    pairs = [Pair("p", probability, truth)]
-    voxels = [
-        evaluate_pairs(pairs, threshold=threshold).pooled["tp"]
-        + evaluate_pairs(pairs, threshold=threshold).pooled["fp"]
-        for threshold in (0.2, 0.35, 0.5, 0.8)
-    ]
-    assert voxels == [36, 27, 18, 0]
+    truth = write(tmp_path / "p.nii.gz", 0.6 * cube())
+    values = evaluate_pairs([Pair("p", probability, truth)], threshold=threshold).cases[0].values
+    assert values["volume_prediction_voxels"] == voxels
+    assert values["volume_truth_voxels"] == 27
+
+
+def test_group_and_files_are_kept(cohort):
+    pair = Pair("a", cohort[0].prediction, cohort[0].truth, "patient 1")
+    scores = evaluate_pairs([pair]).cases[0]
+    assert (scores.case, scores.group) == ("a", "patient 1")
+    assert (scores.prediction, scores.truth) == (str(pair.prediction), str(pair.truth))
+
+
+def test_bootstrap_follows_its_settings():
+    cases = [CaseScores(str(size), score_case(cube(size=size), cube(), SPACING)) for size in (1, 2, 3)] * 4
+    few, other, none = (
+        Evaluation.from_cases(cases, settings=settings).summary["dsc"]
+        for settings in (Settings(bootstrap=20, seed=1), Settings(bootstrap=20, seed=2), Settings(bootstrap=0))
+    )
+    assert (few["ci_low"], few["ci_high"]) != (other["ci_low"], other["ci_high"])
+    assert few["mean"] == other["mean"] == none["mean"]
+    assert math.isnan(none["ci_low"])
 
 
 def test_one_bad_pair_does_not_stop_the_others(cohort, tmp_path):

@@ -102,6 +102,19 @@ def test_one_pass_where_the_volume_is_not_much_larger_than_the_patch(shape, wind
     assert window_size(shape, (144, 144, 144), window) == size
 
 
+@pytest.mark.parametrize(
+    ("shape", "patch", "size"),
+    [
+        ((132, 151, 121), (144, 144, 144), (144, 160, 144)),
+        ((132, 161, 121), (144, 144, 144), (144, 144, 144)),  # 176 would be 22 % larger
+        ((33, 33, 33), (32, 32, 32), (32, 32, 32)),  # 48 would be half as large again, and all of it padding
+        ((20, 20, 20), (100, 100, 100), (100, 100, 100)),
+    ],
+)
+def test_one_pass_counts_the_padding_that_the_network_would_add(shape, patch, size):
+    assert window_size(shape, patch, "auto", multiple=16) == size
+
+
 # ------------------------------------------------------------------------------------------ blending
 @pytest.mark.parametrize("size", [(8, 8, 8), (9, 6, 1), (5, 1, 1), (1, 1, 1)])
 def test_gaussian_weights_are_symmetric_and_largest_in_the_middle(size):

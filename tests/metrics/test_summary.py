@@ -112,5 +112,6 @@ def test_groups_follow_their_values_where_some_are_undefined():
 
 def test_unequal_groups_weigh_by_their_cases():
     """Drawing a (3 cases of 0) and b (1 case of 1): the means are 0, 1/4 and 1."""
-    low, high = bootstrap_interval(np.array([0.0, 0.0, 0.0, 1.0]), ["a", "a", "a", "b"], level=0.2)
-    assert (low, high) == (0.25, 0.25)
+    values, names = np.array([0.0, 0.0, 0.0, 1.0]), ["a", "a", "a", "b"]
+    assert bootstrap_interval(values, names) == (0, 1)
+    assert bootstrap_interval(values, names, level=0.2) == (0.25, 0.25)
