@@ -1,0 +1,31 @@
+"""The arithmetic of training, where it may differ from that of prediction."""
+
+from collections.abc import Sequence
+
+import torch
+
+from msseg.errors import InputError
+from msseg.inference.device import choose_precision
+
+SMALLEST_BF16_MAP = 3
+"""Voxels along an axis from which gradients in bf16 are right on a CPU. Below, oneDNN 3.12 (PyTorch 2.13) reads and
+writes beyond its buffers when it computes the gradient of a 3D convolution's weights: they are noise, NaN, or the
+process dies. Found on AVX512_BF16 with maps of two voxels along the first axis, and of one along any."""
+
+
+def training_precision(name: str, device: torch.device, patch_size: Sequence[int], multiple: int) -> torch.dtype:
+    """The arithmetic for patches of a size, and a network whose lowest level is smaller by `multiple`.
+
+    Raises:
+        InputError: bf16 is asked for where its gradients are wrong, or as `choose_precision`.
+    """
+    dtype = choose_precision(name, device)
+    smallest = min(-(-length // multiple) for length in patch_size)
+    if dtype != torch.bfloat16 or device.type != "cpu" or smallest >= SMALLEST_BF16_MAP:
+        return dtype
+    if name == "bf16":
+        raise InputError(
+            f"patches of {' x '.join(map(str, patch_size))} voxels are too small to train in bf16 on a CPU: give"
+            f" training.precision=fp32, or patches.size above {(SMALLEST_BF16_MAP - 1) * multiple} along each axis"
+        )
+    return torch.float32
