@@ -5,11 +5,10 @@ msseg demo --out data/demo && python docs/update_readme.py data/demo
 
 import csv
 import re
+import shutil
 import sys
 import tempfile
 from pathlib import Path
-
-from PIL import Image
 
 from msseg.report.figures import write_figures
 
@@ -22,9 +21,7 @@ def main(demo: Path) -> None:
     """Write docs/pictures/demo_case.png (the case with the highest DSC) and the README's table."""
     with tempfile.TemporaryDirectory() as folder:
         pictures = write_figures([demo / "unet3d", demo / "residual_unet3d"], Path(folder))
-        with Image.open(pictures[-1]) as picture:
-            PICTURE.parent.mkdir(exist_ok=True)
-            picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=128).save(PICTURE, optimize=True)
+        shutil.copy(pictures[-1], PICTURE)
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     table = demo_table(demo / "tables" / "summary.csv")

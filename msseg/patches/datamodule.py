@@ -27,13 +27,11 @@ class PatchDataModule(L.LightningDataModule):
         """Batches of patches: `image` (B, C, X, Y, Z), `label` (B, 1, X, Y, Z), `case` (list of ids)."""
         settings = self.config.training
         dataset = PatchDataset(self.train, self.config.patches, self.config.augmentation, settings.seed)
-        trainer = self.trainer
-        sampler = EpochSampler(
-            len(dataset),
-            settings.seed,
-            trainer.global_rank if trainer else 0,
-            trainer.world_size if trainer else 1,
-        )
+        sampler = EpochSampler(len(dataset), settings.seed)
+        if self.trainer:
+            sampler = EpochSampler(len(dataset), settings.seed, self.trainer.global_rank, self.trainer.world_size)
+            # Lightning tells the sampler its epoch too late: workers have begun with the first batches by then.
+            sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)
         return DataLoader(
             dataset,
             batch_size=self.config.patches.batch_size,

@@ -18,7 +18,7 @@ from msseg.cases.case import Case
 from msseg.cases.splits import Split
 from msseg.config.experiment import ExperimentConfig
 from msseg.errors import InputError
-from msseg.inference.device import choose_device, choose_precision
+from msseg.inference.device import choose_device
 from msseg.inference.progress import case_progress, say
 from msseg.model import ModelSettings, save_model
 from msseg.networks.registry import build_network, parameter_count, set_prior_bias
@@ -26,6 +26,7 @@ from msseg.patches.datamodule import PatchDataModule
 from msseg.runs import ModelRun, versions, write_json
 from msseg.training.checkpoints import BEST, LAST, AtomicCheckpointIO, StopEarly, checkpoint_callbacks
 from msseg.training.memory import keep_freed_memory
+from msseg.training.precision import training_precision
 from msseg.training.progress import EpochTable, TrainingProgress, duration, read_epochs
 from msseg.training.task import SegmentationTask
 from msseg.volumes.cache import CachedCase, cache_case
@@ -72,7 +73,7 @@ def train_model(
     set_prior_bias(network, prior)
     network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     device = choose_device(config.training.device)
-    dtype = choose_precision(config.training.precision, device)
+    dtype = training_precision(config.training.precision, device, config.patches.size, network.multiple)
     if device.type == "cpu":
         keep_freed_memory()
     task = SegmentationTask(config, network, dtype)

@@ -9,8 +9,9 @@ from msseg.inference.device import choose_precision
 
 SMALLEST_BF16_MAP = 3
 """Voxels along an axis from which gradients in bf16 are right on a CPU. Below, oneDNN 3.12 (PyTorch 2.13) reads and
-writes beyond its buffers when it computes the gradient of a 3D convolution's weights: they are noise, NaN, or the
-process dies. Found on AVX512_BF16 with maps of two voxels along the first axis, and of one along any."""
+writes beyond its buffers when it computes the gradient of a 3D convolution's weights: they are noise or NaN, or the
+process dies. Found with AVX512_BF16 on maps of two voxels along the first axis, and of one along any; PyTorch's issue
+169688 is about a relative of it."""
 
 
 def training_precision(name: str, device: torch.device, patch_size: Sequence[int], multiple: int) -> torch.dtype:

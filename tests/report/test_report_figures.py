@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 from msseg.errors import InputError
+from msseg.report import figures
 from msseg.report.collect import collect_runs
 from msseg.report.figures import overlay_figure, write_figures
 from msseg.report.overlays import OUTCOMES, rgb
@@ -59,3 +62,15 @@ def test_a_file_that_is_gone_is_an_input_error(make_run, tmp_path):
     (run / "FLAIR/predictions/a_mask.nii.gz").unlink()
     with pytest.raises(InputError, match=r"a_mask\.nii\.gz does not exist"):
         write_figures([run], tmp_path / "figures")
+
+
+def test_a_rare_colour_keeps_its_hue(tmp_path):
+    """A legend's orange has to stay orange where the picture shows it nowhere else."""
+    figure = Figure(figsize=(6, 6))
+    axes = figure.add_axes((0, 0, 1, 1))
+    ramp = np.linspace(0, 1, 600)
+    axes.imshow(np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :], 0.3), axis=-1), extent=(0, 1, 0, 1))
+    axes.add_patch(Rectangle((0.1, 0.1), 0.02, 0.02, color=OUTCOMES[1].colour))
+    figures._save(figure, tmp_path / "rare.png")
+    colours = np.asarray(Image.open(tmp_path / "rare.png").convert("RGB")).reshape(-1, 3).astype(int)
+    assert np.abs(colours - rgb(OUTCOMES[1].colour).astype(int)).sum(axis=1).min() < 12

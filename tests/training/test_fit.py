@@ -204,7 +204,7 @@ def test_memory_that_runs_out_on_a_gpu_is_told(train: Callable, monkeypatch: pyt
     [
         ("network.deep_supervision=true",),
         ("network={name: unet3d, base_channels: 2, deep_supervision: true}",),
-        ("training.precision=bf16",),
+        ("training.precision=bf16", "patches.size=[48,48,48]"),
         ("patches.per_volume=3", "patches.batch_size=2"),
         ("training.gradient_clip=0.5", "optimiser.name=adamw", "schedule.name=cosine", "schedule.warmup_epochs=0"),
         ("loss=dice",),

@@ -60,9 +60,11 @@ def test_resumed_is_undisturbed(train: Callable, interrupt: Callable) -> None:
         assert same(undisturbed.weights, resumed.weights)
 
 
-@pytest.mark.slow
-def test_resumed_is_undisturbed_with_workers_and_bf16(train: Callable, interrupt: Callable) -> None:
-    settings = (*SETTINGS, "training.workers=2", "training.precision=bf16")
+@pytest.mark.parametrize("extra", [("training.workers=2",), ("training.precision=bf16", "patches.size=[48,48,48]")])
+def test_resumed_is_undisturbed_with_workers_and_in_bf16(
+    train: Callable, interrupt: Callable, extra: tuple[str, ...]
+) -> None:
+    settings = (*SETTINGS, *extra)
     undisturbed = train(*settings, **CASES, name="undisturbed")
     interrupt(2, 1)
     with pytest.raises(KeyboardInterrupt):
