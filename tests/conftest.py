@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import signal
 import sys
 import warnings
@@ -75,6 +76,8 @@ def _call(*arguments: object) -> Answer:
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         patch.setattr(sys, "argv", ["msseg", *map(str, arguments)])
         patch.setattr(warnings, "showwarning", warnings.showwarning)  # puts back what main replaces
+        patch.setattr(logging.getLogger("msseg"), "handlers", [])
+        patch.setattr(logging.getLogger("nibabel"), "level", logging.WARNING)
         try:
             main()
         except SystemExit as end:

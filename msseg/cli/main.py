@@ -49,7 +49,9 @@ def main() -> None:
     _listen_to_warnings(debug)
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        app(args=arguments, prog_name="msseg", standalone_mode=False)
+        ended = app(args=arguments, prog_name="msseg", standalone_mode=False)
+        if ended == EXIT_INTERRUPTED:  # what Typer makes of Ctrl-C; older ones raise Abort
+            raise KeyboardInterrupt
     except (Exception, KeyboardInterrupt, _Terminated) as error:
         if debug:
             traceback.print_exc()
@@ -68,11 +70,9 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, _Terminated):
         print(STOPPED, file=sys.stderr)
         return EXIT_TERMINATED
-    if isinstance(error, KeyboardInterrupt | typer.Abort):  # Typer makes the second of the first
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
         print(STOPPED, file=sys.stderr)
         return EXIT_INTERRUPTED
-    if isinstance(error, typer.Exit):
-        return error.exit_code
     if hasattr(error, "format_message"):  # a usage error: click's, or of the copy of click that newer Typers carry
         print(_usage(error), file=sys.stderr)
         return EXIT_INPUT

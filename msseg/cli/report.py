@@ -14,4 +14,4 @@ def report(
     from msseg.report.page import make_report
 
     make_report(runs, out)
-    print(f"report: {out}")
+    print(f"the report is {out}")

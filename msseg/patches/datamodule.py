@@ -31,7 +31,7 @@ class PatchDataModule(L.LightningDataModule):
         if self.trainer:
             sampler = EpochSampler(len(dataset), settings.seed, self.trainer.global_rank, self.trainer.world_size)
             # Lightning tells the sampler its epoch too late: workers have begun with the first batches by then.
-            sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)
+            sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)  # type: ignore[attr-defined]
         return DataLoader(
             dataset,
             batch_size=self.config.patches.batch_size,

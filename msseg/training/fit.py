@@ -31,6 +31,8 @@ from msseg.training.progress import EpochTable, TrainingProgress, duration, read
 from msseg.training.task import SegmentationTask
 from msseg.volumes.cache import CachedCase, cache_case
 
+_LOG = logging.getLogger(__name__)
+
 SMALLEST_PRIOR = 1e-5
 """Prior of the class lesion where the training volumes hold none: the logit has to be finite."""
 
@@ -129,7 +131,7 @@ def _prepare(
         for case in cases:
             cached = cache_case(case, channels, config.preprocessing, cache)
             if not len(cached.lesion_voxels()):
-                say(console, f"note: the {role} case {case.id} has no lesion voxel")
+                _LOG.warning("the %s case %s has no lesion voxel", role, case.id)
             prepared.append(cached)
             done()
     return prepared
@@ -158,7 +160,7 @@ def _trainer(
     callbacks: list[L.Callback] = [
         *checkpoint_callbacks(run.checkpoints, settings.select, validated, settings.validate_every),
         table,
-        TrainingProgress(f"{config.name} {run.folder.name}", table, console),
+        TrainingProgress(run.folder.name, table, console),
     ]
     if validated and settings.patience:
         mode = "max" if settings.select.endswith("dsc") else "min"

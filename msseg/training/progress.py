@@ -7,7 +7,7 @@ from typing import Any
 
 import lightning as L
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from msseg.inference.progress import say
 from msseg.runs import write_text
@@ -79,7 +79,6 @@ class TrainingProgress(L.Callback):
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 TextColumn(fields, markup=False),
-                TimeElapsedColumn(),
                 TextColumn("left"),
                 TimeRemainingColumn(),
                 console=self.console,

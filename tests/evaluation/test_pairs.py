@@ -94,12 +94,33 @@ NAMINGS = {
         ["P1/T1/P1_T1_MASK.nii", "P1/T2/P1_T2_MASK.nii"],
         {"P1_T1": (0, 0), "P1_T2": (1, 1)},
     ),
+    "time points as files in folders": (
+        ["P1/T1_mask.nii", "P1/T2_mask.nii"],
+        ["P1_T1_gt.nii", "P1_T2_gt.nii"],
+        {"P1_T1": (0, 0), "P1_T2": (1, 1)},
+    ),
     "several channels at once": (["p1_FLAIR+T1_mask.nii"], ["p1_lesion.nii"], {"p1": (0, 0)}),
     "patients with sessions": (
         ["p1/s1/FLAIR_mask.nii", "p1/s2/FLAIR_mask.nii", "p2/s1/FLAIR_mask.nii"],
         ["p1/s1/gold.nii", "p1/s2/gold.nii", "p2/s1/gold.nii"],
         {"p1_s1": (0, 0), "p1_s2": (1, 1), "p2_s1": (2, 2)},
     ),
+    "sessions as files, predictions in folders": (
+        ["p1/s1_mask.nii", "p1/s2_mask.nii", "p2/s1_mask.nii"],
+        ["p1_s1_gt.nii", "p1_s2_gt.nii", "p2_s1_gt.nii"],
+        {"p1_s1": (0, 0), "p1_s2": (1, 1), "p2_s1": (2, 2)},
+    ),
+    "sessions as files of a channel, predictions in folders": (
+        ["p1/s1_FLAIR_mask.nii", "p1/s2_FLAIR_mask.nii", "p2/s1_FLAIR_mask.nii"],
+        ["p1_s1_gt.nii", "p1_s2_gt.nii", "p2_s1_gt.nii"],
+        {"p1_s1": (0, 0), "p1_s2": (1, 1), "p2_s1": (2, 2)},
+    ),
+    "sessions as files, truths in folders": (
+        ["p1_s1_mask.nii", "p1_s2_mask.nii", "p2_s1_mask.nii"],
+        ["p1/s1_gt.nii", "p1/s2_gt.nii", "p2/s1_gt.nii"],
+        {"p1_s1": (0, 0), "p1_s2": (1, 1), "p2_s1": (2, 2)},
+    ),
+    "probabilities among the truths": (["a_mask.nii"], ["a_gt.nii", "a_prob.nii"], {"a": (0, 0)}),
     "images and labels apart": (
         ["a_mask.nii", "b_mask.nii"],
         ["images/a.nii", "images/b.nii", "labels/a.nii", "labels/b.nii"],
@@ -125,6 +146,19 @@ def test_one_prediction_finds_its_truth_among_many(tmp_path):
     prediction = make(tmp_path / "out", "p1_mask.nii", "p2_mask.nii") / "p1_mask.nii"
     truth = make(tmp_path / "data", "p1/lesion.nii", "p2/lesion.nii")
     assert pairing(prediction, truth) == {"p1": ("p1_mask.nii", "p1/lesion.nii")}
+
+
+def test_the_folder_of_a_chosen_prediction_counts(tmp_path):
+    prediction = make(tmp_path / "out", "p1/FLAIR_mask.nii", "p2/FLAIR_mask.nii") / "p2/FLAIR_mask.nii"
+    truth = make(tmp_path / "data", "p1/lesion.nii", "p2/lesion.nii")
+    assert pairing(prediction, truth) == {"p2": ("FLAIR_mask.nii", "p2/lesion.nii")}
+
+
+def test_the_name_of_the_truths_folder_counts(tmp_path):
+    predictions = make(tmp_path / "out", "p2_mask.nii")
+    assert pairing(predictions, make(tmp_path / "p2", "lesion.nii")) == {"p2": ("p2_mask.nii", "lesion.nii")}
+    with pytest.raises(InputError, match="nothing belongs to"):
+        pair_files(predictions, make(tmp_path / "p1", "lesion.nii"))
 
 
 def test_one_truth_finds_its_prediction_among_many(tmp_path):
