@@ -239,6 +239,11 @@ def machine() -> dict[str, Any]:
     }
 
 
+def without_folder(word: str) -> str:
+    """An argument as it may be published: an absolute path says nothing to others."""
+    return Path(word).name if Path(word).is_absolute() else word
+
+
 def commit() -> str:
     """The commit that was measured, marked where the working tree differs from it."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
@@ -314,14 +319,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         report = {
-            "command": shlex.join(["python", *sys.argv]),
+            "command": shlex.join(["python", *(without_folder(word) for word in sys.argv)]),
             "commit": commit(),
             **machine(),
             "threads": arguments.threads,
             "device": arguments.device,
             "repeats": arguments.repeats,
             "model": given,
-            "image": str(arguments.image or f"made up, {' x '.join(map(str, arguments.shape))}"),
+            "image": without_folder(str(arguments.image or f"made up, {' x '.join(map(str, arguments.shape))}")),
             "python": platform.python_version(),
             "msseg": msseg.__version__,
             **{name: version(name) for name in VERSIONS},

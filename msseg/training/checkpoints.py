@@ -29,7 +29,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             temporary.unlink(missing_ok=True)
 
 
-def checkpoint_callbacks(folder: Path, select: str, validated: bool, validate_every: int) -> list[ModelCheckpoint]:
+def checkpoint_callbacks(folder: Path, select: str, validated: bool) -> list[ModelCheckpoint]:
     """Keep the last state of every epoch, and the best by `select` where there are validation cases."""
     last = ModelCheckpoint(
         dirpath=folder,

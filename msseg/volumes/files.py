@@ -98,7 +98,6 @@ def _image(data: np.ndarray, like: Volume) -> nib.Nifti1Image:
     header = like.header.copy()
     header.set_data_shape(data.shape)
     header.set_data_dtype(data.dtype)
-    header.set_slope_inter(1, 0)
     header["cal_min"], header["cal_max"] = 0, 0
     header["intent_code"], header["intent_name"] = 0, b""
     kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image

@@ -98,7 +98,7 @@ def _normalise(data: np.ndarray, foreground: np.ndarray, settings: Preprocessing
             f"{_name(image)} holds one value ({within.flat[0]:g}) and background alone:"
             " it is a mask rather than an image"
         )
-    # Sums in float64: a float32 sum over millions of voxels loses the digits that the variance needs.
+    # In float64, so that processors and versions of NumPy, which sum in different orders, agree.
     mean, std = within.mean(dtype=np.float64), within.std(dtype=np.float64)
     normalised = (data - np.float32(mean)) / np.float32(std)
     return np.where(foreground, normalised, 0) if settings.normalise == "z_score_nonzero" else normalised

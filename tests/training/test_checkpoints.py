@@ -41,13 +41,13 @@ def test_an_error_while_writing_leaves_the_old(
 
 
 def test_without_validation_there_is_no_best(tmp_path: Path) -> None:
-    (last,) = checkpoint_callbacks(tmp_path, "val_loss", validated=False, validate_every=1)
+    (last,) = checkpoint_callbacks(tmp_path, "val_loss", validated=False)
     assert last.filename == "last"
 
 
 @pytest.mark.parametrize(("select", "mode"), [("val_loss", "min"), ("val_dsc", "max")])
 def test_best_is_the_lowest_loss_or_the_highest_dsc(tmp_path: Path, select: str, mode: str) -> None:
-    best, last = checkpoint_callbacks(tmp_path, select, validated=True, validate_every=1)
+    best, last = checkpoint_callbacks(tmp_path, select, validated=True)
     assert (best.filename, best.monitor, best.mode) == ("best", select, mode)
     assert (last.filename, last.monitor) == ("last", None)
 

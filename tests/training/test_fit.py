@@ -109,6 +109,14 @@ def test_early_stopping_and_the_kept_model_follow_the_selection(
     assert (provenance["epoch"], provenance["selected_by"]) == (best, select)
 
 
+def test_patience_counts_validations_and_not_epochs(train: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted_validation(monkeypatch, [9, 1, 9, 2, 9, 9, 9, 9], [0.5] * 8)
+    settings = ("training.epochs=8", "training.patience=1", "training.validate_every=2")
+    done = train(*settings, validation=("training03",))
+    assert len(done.rows) == 4  # validated after epochs 1 and 3
+    assert load_network(done.run.model)[1].provenance["epoch"] == 1
+
+
 def test_validation_sees_whole_volumes(train: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     original = SegmentationTask.validation_step

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from msseg.errors import InputError
-from msseg.training.fit import TrainingProgress
+from msseg.training.progress import TrainingProgress
 from msseg.training.task import SegmentationTask
 
 SETTINGS = ("training.epochs=3", "patches.per_volume=2", "schedule.name=polynomial")
@@ -89,13 +89,13 @@ def test_a_trained_model_is_left_alone(train: Callable) -> None:
 
 def test_stopped_between_the_last_epoch_and_the_model(train: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is trained and only the model folder is missing: it is written, nothing is trained."""
-    import msseg.training.fit as fit
+    import msseg.training.fit as module
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(fit, "save_model", stop)
+        patch.setattr(module, "save_model", stop)
         with pytest.raises(KeyboardInterrupt):
             train("training.epochs=2", name="late")
     resumed = train("training.epochs=2", name="late", resume=True)
@@ -104,7 +104,7 @@ def test_stopped_between_the_last_epoch_and_the_model(train: Callable, monkeypat
 
 
 def test_stopped_after_early_stopping_does_not_train_on(train: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    import msseg.training.fit as fit
+    import msseg.training.fit as module
 
     def validation_step(self: SegmentationTask, *_: object) -> None:
         self.log_dict({"val_loss": float(self.current_epoch), "val_dsc": 0.5}, on_epoch=True, batch_size=1)
@@ -115,7 +115,7 @@ def test_stopped_after_early_stopping_does_not_train_on(train: Callable, monkeyp
     monkeypatch.setattr(SegmentationTask, "validation_step", validation_step)
     settings = ("training.epochs=9", "training.patience=1")
     with monkeypatch.context() as patch:
-        patch.setattr(fit, "save_model", stop)
+        patch.setattr(module, "save_model", stop)
         with pytest.raises(KeyboardInterrupt):
             train(*settings, validation=("training03",))
     resumed = train(*settings, validation=("training03",), resume=True)

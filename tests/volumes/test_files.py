@@ -361,6 +361,14 @@ def test_the_source_s_scaling_is_not_applied_to_what_is_written(tmp_path: Path) 
         np.testing.assert_array_equal(read_volume(tmp_path / "b.nii").data, data)
 
 
+def test_a_header_s_own_scaling_is_not_applied_either(tmp_path: Path) -> None:
+    header = nib.Nifti1Header()
+    header.set_slope_inter(0.5, -3)
+    write_volume(tmp_path / "a.nii", voxels(np.uint8), Volume(voxels(np.uint8), OBLIQUE, header))
+    assert struct.unpack_from("<ff", (tmp_path / "a.nii").read_bytes(), 112) == (1, 0)
+    np.testing.assert_array_equal(read_volume(tmp_path / "a.nii").data, voxels())
+
+
 def test_a_volume_made_in_memory_is_written_with_its_affine(tmp_path: Path) -> None:
     write_volume(tmp_path / "a.nii.gz", voxels(np.uint8), Volume(voxels(np.uint8), OBLIQUE))
     np.testing.assert_allclose(nib.load(tmp_path / "a.nii.gz").affine, OBLIQUE, rtol=1e-6)

@@ -1,0 +1,99 @@
+"""Lightning's trainer with our callbacks, and its ways of ending made ours."""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from rich.console import Console
+
+from msseg.config.experiment import ExperimentConfig
+from msseg.errors import InputError
+from msseg.patches.datamodule import PatchDataModule
+from msseg.runs import ModelRun
+from msseg.training.checkpoints import AtomicCheckpointIO, StopEarly, checkpoint_callbacks
+from msseg.training.progress import EpochTable, TrainingProgress
+from msseg.training.task import SegmentationTask
+
+
+def make_trainer(
+    config: ExperimentConfig,
+    run: ModelRun,
+    device: torch.device,
+    dtype: torch.dtype,
+    validated: bool,
+    console: Console,
+) -> L.Trainer:
+    """The trainer of one model: checkpoints, epoch table, progress, early stopping and TensorBoard in its folder."""
+    _quiet_lightning()
+    settings = config.training
+    table = EpochTable(run.epochs)
+    callbacks: list[L.Callback] = [
+        *checkpoint_callbacks(run.checkpoints, settings.select, validated),
+        table,
+        TrainingProgress(run.folder.name, table, console),
+    ]
+    if validated and settings.patience:
+        mode = "max" if settings.select.endswith("dsc") else "min"
+        callbacks.append(StopEarly(settings.select, patience=settings.patience, mode=mode, check_finite=False))
+    precision: Any = {torch.float32: "32-true", torch.bfloat16: "bf16-mixed", torch.float16: "16-mixed"}[dtype]
+    return L.Trainer(
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=settings.devices if device.type == "cuda" else 1,
+        precision=precision,
+        max_epochs=settings.epochs,
+        check_val_every_n_epoch=settings.validate_every,
+        limit_val_batches=1.0 if validated else 0,
+        gradient_clip_val=settings.gradient_clip,
+        num_sanity_val_steps=0,
+        logger=TensorBoardLogger(run.folder, name="", version="tensorboard"),
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        default_root_dir=run.folder,
+        use_distributed_sampler=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        log_every_n_steps=1,
+    )
+
+
+def fit(trainer: L.Trainer, task: SegmentationTask, data: PatchDataModule, checkpoint: Path | None) -> None:
+    """Train, from a checkpoint if one is given.
+
+    Raises:
+        InputError: The task's, or a GPU's memory is too small.
+        KeyboardInterrupt: Ctrl-C; what Lightning raises then would end the process with code 1.
+    """
+    try:
+        with warnings.catch_warnings():
+            _ignore_lightnings_advice()
+            trainer.fit(task, datamodule=data, ckpt_path=checkpoint, weights_only=False)
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+    except torch.OutOfMemoryError as error:
+        raise InputError(
+            "the GPU's memory does not hold a training step: try a smaller patches.size, patches.batch_size or"
+            " network.base_channels, or training.precision=bf16"
+        ) from error
+
+
+def _quiet_lightning() -> None:
+    """Lightning's lines about the hardware that it does not use are not a user's concern."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _ignore_lightnings_advice() -> None:
+    """Advice on workers is for the config's author; the rest is between Lightning and PyTorch's newer versions."""
+    for message in (
+        "does not have many workers",
+        "Checkpoint directory",
+        "num_workers",
+        r"isinstance\(treespec, LeafSpec\)",
+    ):
+        warnings.filterwarnings("ignore", message=f".*{message}")
