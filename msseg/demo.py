@@ -1,9 +1,13 @@
 """The whole job on phantom brains: two networks, four MRI channels, one report."""
 
+import csv
+import json
 import time
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
 from msseg.config.folder import config_folder
 from msseg.config.load import load_config
@@ -38,16 +42,26 @@ def run_demo(out: Path, console: Console) -> Path:
     for network in NETWORKS:
         runs.append(out / network)
         console.rule(f"{network}: trained on FLAIR, MPRAGE, T2W and PDW in turn")
-        config = load_config(
-            config_folder() / "demo" / f"{network}.yaml", [f"data.root={data}", f"data.cache={out / 'cache'}"]
-        )
+        folders = {"data.root": data, "data.cache": out / "cache"}
+        overrides = [f"{key}={json.dumps(str(folder))}" for key, folder in folders.items()]
+        config = load_config(config_folder() / "demo" / f"{network}.yaml", overrides)
         run_experiment(config, runs[-1], console, resume=(runs[-1] / "config.yaml").exists())
     report = out / "report.html"
     make_report(runs, report)
     console.rule(f"done in {time.perf_counter() - begun:.0f} s")
-    say(console, (out / "tables" / "summary.md").read_text(encoding="utf-8"))
+    console.print(_scores(out / "tables" / "summary.csv"))
     say(console, f"open {report} in a browser for pictures and curves")
     return report
+
+
+def _scores(summary: Path) -> Table:
+    """Mean scores of each network on each channel."""
+    table = Table("network", "channel", "cases", "DSC", "IoU", box=box.SIMPLE, title="mean over the test cases")
+    with summary.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            dsc, iou = (f"{float(row[f'{key}_mean']):.3f}" for key in ("dsc", "iou"))
+            table.add_row(row["network"], row["channel"], row["n"], dsc, iou)
+    return table
 
 
 def _write_cohort(folder: Path) -> None:

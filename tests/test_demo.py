@@ -1,5 +1,6 @@
 """The demo's way from phantom data to the table, with small brains and tiny networks."""
 
+import csv
 import io
 import shutil
 from pathlib import Path
@@ -26,9 +27,13 @@ def test_it_ends_in_a_table_and_a_report(small_demo: None, tmp_path: Path) -> No
     text = io.StringIO()
     report = demo.run_demo(tmp_path / "demo", Console(file=text, width=100))
     assert report == tmp_path / "demo" / "report.html"
-    summary = (tmp_path / "demo" / "tables" / "summary.md").read_text()
-    assert summary.strip() in text.getvalue()
-    assert summary.count("| FLAIR |") == summary.count("| T2W |") == 2  # networks
+    with (tmp_path / "demo" / "tables" / "summary.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["channel"] for row in rows] == ["FLAIR", "T2W"] * len(demo.NETWORKS)
+    lines = [line.split() for line in text.getvalue().splitlines()]
+    for row in rows:
+        shown = [row["n"], f"{float(row['dsc_mean']):.3f}", f"{float(row['iou_mean']):.3f}"]
+        assert [*row["network"].split(), row["channel"], *shown] in lines
     for network in demo.NETWORKS:
         assert sorted(path.name for path in (tmp_path / "demo" / network).iterdir() if path.is_dir()) == [
             "FLAIR", "T2W", "tables"
