@@ -14,15 +14,14 @@ import fcntl
 import importlib.metadata
 import json
 import logging
-import os
 import platform
-import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msseg.atomic import write_text
 from msseg.config.experiment import ExperimentConfig
 from msseg.config.load import dump_config, load_config
 from msseg.errors import InputError
@@ -199,14 +198,3 @@ def versions() -> dict[str, str]:
 def write_json(path: Path, content: object) -> None:
     """Write JSON under a temporary name and rename it."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write text under a temporary name and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

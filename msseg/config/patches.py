@@ -143,5 +143,12 @@ Augmentation = Annotated[
     ByName(),
 ]
 
-PAPER_ORDER: tuple[Augmentation, ...] = (Motion(), BiasField(), Noise(), Flip(), Affine(), Elastic())
+PAPER_ORDER: tuple[Augmentation, ...] = (
+    Motion(probability=0.2),
+    BiasField(probability=0.2),
+    Noise(probability=0.2),
+    Flip(),
+    Affine(),
+    Elastic(probability=0.2),
+)
 """Intensity first, then space (Choi et al. 2021, section 3.5 and figure 1)."""

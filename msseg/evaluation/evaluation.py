@@ -1,17 +1,15 @@
 """The scores of a cohort: per case, summarised, pooled; and their way into JSON and CSV files and back."""
 
-import contextlib
 import csv
 import io
 import json
 import math
-import os
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msseg.atomic import write_text
 from msseg.errors import InputError
 from msseg.evaluation.scores import COUNTS, EMPTY_MASK_RULE, METRICS, CaseScores, overlap_scores
 from msseg.metrics.overlap import Overlap
@@ -122,7 +120,7 @@ class Evaluation:
         Raises:
             InputError: The file cannot be written.
         """
-        _write_text(Path(path), json.dumps(self.to_json_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        write_text(Path(path), json.dumps(self.to_json_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
     @classmethod
     def from_json(cls, path: Path | str) -> "Evaluation":
@@ -152,7 +150,7 @@ class Evaluation:
         writer.writeheader()
         writer.writerows(_case_entry(scores) for scores in self.cases)
         writer.writerows({"case": case, "error": reason} for case, reason in self.failed.items())
-        _write_text(Path(path), text.getvalue())
+        write_text(Path(path), text.getvalue())
 
 
 def _summary(cases: Sequence[CaseScores], settings: Settings) -> dict[str, dict[str, float]]:
@@ -184,16 +182,3 @@ def _with_nan(numbers: Mapping[str, float | None]) -> dict[str, float]:
     if wrong:
         raise ValueError(f"{wrong[0]} is not a number")
     return {key: math.nan if value is None else value for key, value in numbers.items()}
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{secrets.token_hex(4)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()

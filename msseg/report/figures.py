@@ -115,8 +115,8 @@ def _panel(axes: Axes, grey: Grey, codes: NDArray[np.uint8], marks: tuple[Mark, 
 def _save(figure: Figure, path: Path) -> None:
     """Write a PNG of 256 colours: a third of the size, and grey slices and five flat colours need no more.
 
-    By largest coverage, since the usual median cut merges rare colours: a legend's orange became yellow where a case has
-    no false positive.
+    By largest coverage, since the usual median cut merges rare colours: a legend's orange became yellow where a case
+    has no false positive.
     """
     canvas = FigureCanvasAgg(figure)
     figure.set_dpi(_DPI)

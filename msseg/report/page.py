@@ -1,8 +1,6 @@
 """The report: one HTML page that needs no network, and the tables beside it."""
 
 import base64
-import os
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from msseg.atomic import replacing, write_text
 from msseg.cases.names import counted, listing
 from msseg.errors import InputError
 from msseg.report import wording
@@ -32,7 +31,7 @@ from msseg.report.views import (
     warnings_of,
 )
 from msseg.report.writers import cases_csv, notes_of, summary_csv, summary_latex, summary_markdown
-from msseg.runs import versions, write_text
+from msseg.runs import versions
 
 CASE_LIMIT = 40
 """Lines of the table of cases that are shown at once; the others unfold."""
@@ -152,11 +151,5 @@ def _date(moment: datetime) -> str:
 
 def _stream(path: Path, pieces: Iterable[str]) -> None:
     """Write the page piece by piece under a temporary name, then rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.writelines(pieces)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.writelines(pieces)

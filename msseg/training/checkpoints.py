@@ -1,7 +1,5 @@
 """Checkpoints that are complete or not there."""
 
-import os
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +7,8 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from msseg.atomic import replacing
 
 BEST, LAST = "best.ckpt", "last.ckpt"
 
@@ -19,14 +19,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Save a checkpoint dictionary."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-        try:
+        with replacing(Path(path)) as temporary:
             torch.save(checkpoint, temporary)
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def checkpoint_callbacks(folder: Path, select: str, validated: bool) -> list[ModelCheckpoint]:

@@ -9,8 +9,8 @@ import lightning as L
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from msseg.atomic import write_text
 from msseg.inference.progress import say
-from msseg.runs import write_text
 
 COLUMNS = ("epoch", "train_loss", "val_loss", "val_dsc", "learning_rate", "seconds")
 

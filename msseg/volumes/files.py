@@ -1,17 +1,15 @@
 """Reading and writing volumes, and whether two of them lie on one grid."""
 
-import contextlib
 import logging
-import os
-import secrets
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
+from msseg.atomic import replacing
 from msseg.cases.names import counted
 from msseg.errors import InputError
-from msseg.volumes.nifti import NIFTI_SUFFIXES, load_nifti, reason, volume_suffix
+from msseg.volumes.nifti import NIFTI_SUFFIXES, load_nifti, volume_suffix
 from msseg.volumes.volume import Volume
 
 __all__ = [
@@ -76,21 +74,13 @@ def write_volume(path: Path, data: np.ndarray, like: Volume) -> None:
         InputError: The folder cannot be written to.
         ValueError: The shapes differ, or the name has another ending.
     """
-    ending = volume_suffix(path)
-    if ending is None:
+    if volume_suffix(path) is None:
         raise ValueError(f"the name {path.name} does not end in .nii or .nii.gz")
     if data.shape != like.shape:
         raise ValueError(f"data of shape {data.shape} does not lie on a grid of shape {like.shape}")
     image = _image(data.astype(np.uint8) if data.dtype == bool else data, like)
-    temporary = path.with_name(f".{secrets.token_hex(4)}{ending.lower()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
         nib.save(image, temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {reason(error)}") from error
-    finally:
-        _remove(temporary)
 
 
 def _image(data: np.ndarray, like: Volume) -> nib.Nifti1Image:
@@ -103,11 +93,6 @@ def _image(data: np.ndarray, like: Volume) -> nib.Nifti1Image:
     kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
     # nibabel leaves qform, sform and their codes alone where the header gives this affine already.
     return kind(data, like.affine, header)
-
-
-def _remove(temporary: Path) -> None:
-    with contextlib.suppress(OSError):  # where its folder is none or read-only, there is nothing to remove
-        temporary.unlink(missing_ok=True)
 
 
 def same_grid(first: Volume, second: Volume) -> bool:

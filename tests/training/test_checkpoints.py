@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from msseg.errors import InputError
 from msseg.training.checkpoints import AtomicCheckpointIO, StopEarly, checkpoint_callbacks
 
 
@@ -34,7 +35,7 @@ def test_an_error_while_writing_leaves_the_old(
         raise error
 
     monkeypatch.setattr(torch, "save", half)
-    with pytest.raises(type(error)):
+    with pytest.raises(InputError if isinstance(error, OSError) else type(error)):
         AtomicCheckpointIO().save_checkpoint({"value": 2}, path)
     assert torch.load(path) == {"value": 1}
     assert names(tmp_path) == ["last.ckpt"]
