@@ -18,7 +18,7 @@ settings.register_profile("msseg", deadline=None)
 settings.load_profile("msseg")
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED_DATA = ROOT.parent / "shared" / "data"
+SHARED_DATA = (ROOT.parent / "shared" / "data").resolve()
 
 TINY = (
     "patches.size=[16,16,16]",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
 
 import msseg.experiment as experiment
@@ -112,6 +113,16 @@ def test_resuming_keeps_the_split(make_config: Callable, console: Console, tmp_p
     before = (out / "split.json").read_text()
     run_experiment(make_config(), out, console, resume=True)
     assert (out / "split.json").read_text() == before
+
+
+def test_prediction_takes_the_configured_threads_when_resumed(
+    make_config: Callable, console: Console, tmp_path: Path
+) -> None:
+    run_experiment(make_config(), tmp_path / "run", console)
+    (tmp_path / "run" / "FLAIR" / "evaluation.json").unlink()
+    torch.set_num_threads(2)
+    run_experiment(make_config(), tmp_path / "run", console, resume=True)
+    assert torch.get_num_threads() == 1
 
 
 def test_names_with_brackets_are_printed_as_they_are(make_config: Callable, console: Console, tmp_path: Path) -> None:

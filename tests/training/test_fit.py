@@ -198,6 +198,13 @@ def test_a_learning_rate_that_blows_up_is_told_and_no_broken_state_is_kept(train
     assert not (tmp_path / "FLAIR" / "model").exists()
 
 
+def test_weights_that_overflow_do_not_get_into_a_checkpoint(train: Callable, tmp_path: Path) -> None:
+    """The loss of the only step is finite, what the step makes of the weights is not."""
+    with pytest.raises(InputError, match="not finite in the weights in epoch 1"):
+        train("optimiser.name=sgd", "optimiser.learning_rate=1e39", "training.epochs=2")
+    assert not list(tmp_path.glob("FLAIR/checkpoints/*"))
+
+
 def test_memory_that_runs_out_on_a_gpu_is_told(train: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     def step(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
@@ -228,6 +235,17 @@ def test_settings_that_have_to_train(train: Callable, overrides: tuple[str, ...]
     assert math.isfinite(float(row["train_loss"]))
     assert 0 <= float(row["val_dsc"]) <= 1
     assert all(weights.isfinite().all() for weights in done.weights.values())
+
+
+def test_gradients_are_clipped(train: Callable) -> None:
+    """With a gradient of next to no length even a step of length 1 leaves the weights where they began."""
+    sgd = ("optimiser.name=sgd", "optimiser.learning_rate=1")
+    clipped = train(*sgd, "training.gradient_clip=1e-20", name="clipped")
+    begin = train("optimiser.name=sgd", "optimiser.learning_rate=1e-20", name="begin")
+    free = train(*sgd, name="free")
+    name = "heads.0.weight"
+    assert torch.allclose(clipped.weights[name], begin.weights[name])
+    assert not torch.allclose(free.weights[name], begin.weights[name])
 
 
 def test_batches_are_stepped_together(train: Callable) -> None:

@@ -1,12 +1,14 @@
 """A training that was stopped and resumed ends in the same weights as one that was left alone."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from msseg.errors import InputError
+from msseg.training.checkpoints import AtomicCheckpointIO
 from msseg.training.progress import TrainingProgress
 from msseg.training.task import SegmentationTask
 
@@ -71,6 +73,26 @@ def test_resumed_is_undisturbed_with_workers_and_in_bf16(
         train(*settings, **CASES, name="resumed")
     resumed = train(*settings, **CASES, name="resumed", resume=True)
     assert same(last_weights(undisturbed), last_weights(resumed))
+
+
+def test_stopped_between_the_row_and_the_checkpoint_of_an_epoch(
+    train: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The epoch is trained again, and its row is there once."""
+    original, saved = AtomicCheckpointIO.save_checkpoint, []
+
+    def save(self: AtomicCheckpointIO, checkpoint: dict[str, Any], path: Path, *arguments: Any) -> None:
+        saved.append(path)
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+        original(self, checkpoint, path, *arguments)
+
+    monkeypatch.setattr(AtomicCheckpointIO, "save_checkpoint", save)
+    with pytest.raises(KeyboardInterrupt):
+        train("training.epochs=3")
+    resumed = train("training.epochs=3", resume=True)
+    assert [row["epoch"] for row in resumed.rows] == ["0", "1", "2"]
+    assert len(saved) == 4
 
 
 def test_workers_do_not_change_the_result(train: Callable) -> None:
