@@ -81,11 +81,11 @@ def test_stopped_between_the_row_and_the_checkpoint_of_an_epoch(
     """The epoch is trained again, and its row is there once."""
     original, saved = AtomicCheckpointIO.save_checkpoint, []
 
-    def save(self: AtomicCheckpointIO, checkpoint: dict[str, Any], path: Path, *arguments: Any) -> None:
+    def save(self: AtomicCheckpointIO, checkpoint: dict[str, Any], path: Path, **options: Any) -> None:
         saved.append(path)
         if len(saved) == 2:
             raise KeyboardInterrupt
-        original(self, checkpoint, path, *arguments)
+        original(self, checkpoint, path, **options)
 
     monkeypatch.setattr(AtomicCheckpointIO, "save_checkpoint", save)
     with pytest.raises(KeyboardInterrupt):
