@@ -55,17 +55,22 @@ def predict(
         cases = inputs_from_cases([(case.id, case.images) for case in found], predictor.channels)
     console, errors = Console(), Console(stderr=True)
     results = predict_batch(predictor, cases, out, probability=probability, threshold=threshold)
-    failed = []
+    failed: list[str] = []
+    crash: Exception | None = None
     with case_progress(console, "predicting", len(cases)) as done:
         for result in results:
             done()
             if result.error is None:
                 say(console, f"{result.outputs[0]}  {result.seconds:.1f} s")
-            elif not isinstance(result.error, InputError) or len(cases) == 1:
+            elif len(cases) == 1:
                 raise result.error
             else:
                 failed.append(result.input.name)
                 say(errors, f"{result.input.name}: {result.error}", "red")
+                if not isinstance(result.error, InputError):
+                    crash = crash or result.error  # a fault of ours is told, but costs the other cases nothing
+    if crash:
+        raise crash
     if len(failed) == len(cases):
         raise InputError(f"none of {len(cases)} cases could be predicted; the reasons are above")
     if failed:

@@ -89,8 +89,9 @@ def _quiet_lightning() -> None:
 
 
 def _ignore_lightnings_advice() -> None:
-    """Advice on workers is for the config's author; the rest is between Lightning and PyTorch's newer versions."""
+    """Advice on workers is for the config's author; the rest is between Lightning, PyTorch and Python's versions."""
     for message in (
+        r"use of fork\(\) may lead to deadlocks",
         "does not have many workers",
         "Checkpoint directory",
         "num_workers",

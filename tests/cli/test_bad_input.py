@@ -78,6 +78,27 @@ def test_one_bad_file_does_not_stop_the_others(msseg, model: Path, scan: Path, t
     assert [path.name for path in left(tmp_path / "out")] == ["good_mask.nii"]
 
 
+def test_a_fault_of_ours_does_not_stop_the_others(
+    msseg, model: Path, scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from msseg.inference.predictor import Predictor
+
+    for name in ("a", "b", "c"):
+        shutil.copy(scan, tmp_path / f"{name}.nii")
+    prepare = Predictor.prepare
+
+    def faulty(self: Predictor, images: Any) -> Any:
+        if images["FLAIR"].name == "b.nii":
+            raise ZeroDivisionError("a fault")
+        return prepare(self, images)
+
+    monkeypatch.setattr(Predictor, "prepare", faulty)
+    answer = msseg("predict", model, tmp_path, "--out", tmp_path / "out")
+    assert answer.code == 1
+    assert "b: a fault" in answer.err
+    assert sorted(path.name for path in left(tmp_path / "out")) == ["a_mask.nii", "c_mask.nii"]
+
+
 def test_a_channel_that_the_model_does_not_know(msseg, model: Path, scan: Path, tmp_path: Path):
     refused(msseg("predict", model, f"T3={scan}", "--out", tmp_path / "out"), "T3", "FLAIR")
 

@@ -1,5 +1,6 @@
 """Training patches: the same whatever the workers, the epoch's order, and what else draws random numbers."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,11 @@ def test_patches_differ_between_epochs_indices_and_seeds(dataset: PatchDataset, 
         assert not any(torch.equal(item["image"], other["image"]) for other in drawn[:index])
 
 
+def test_it_can_be_sent_to_workers_that_are_not_forked(dataset: PatchDataset) -> None:
+    assert torch.equal(pickle.loads(pickle.dumps(dataset))[2]["image"], dataset[2]["image"])
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # from Python 3.12 on
 def test_workers_draw_the_same_patches(dataset: PatchDataset) -> None:
     def images(workers: int) -> list[torch.Tensor]:
         sampler = EpochSampler(len(dataset), seed=0)
