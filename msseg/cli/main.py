@@ -55,7 +55,14 @@ def main() -> None:
     except (Exception, KeyboardInterrupt, _Terminated) as error:
         if debug:
             traceback.print_exc()
-        sys.exit(_explain(error))
+        sys.exit(_explain(_stopper(error) or error))
+
+
+def _stopper(error: BaseException | None) -> BaseException | None:
+    """The Ctrl-C or SIGTERM at the beginning of it: workers that got the signal as well may raise errors after it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt | _Terminated):
+        error = error.__context__
+    return error
 
 
 class _Terminated(SystemExit):

@@ -98,10 +98,18 @@ def test_how_errors_end(
     assert ("Traceback" in answer.err) is debug
 
 
-def test_sigterm_ends_cleanly(msseg: Msseg, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("worker_dies", [False, True])
+def test_sigterm_ends_cleanly(msseg: Msseg, monkeypatch: pytest.MonkeyPatch, worker_dies: bool) -> None:
     import msseg.evaluation.pairs as pairs
 
-    monkeypatch.setattr(pairs, "pair_files", lambda *_: signal.raise_signal(signal.SIGTERM))
+    def stop(*_: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            if worker_dies:
+                raise RuntimeError("DataLoader worker is killed by signal")
+
+    monkeypatch.setattr(pairs, "pair_files", stop)
     answer = msseg("evaluate")
     assert answer.code == 143
     assert answer.err.startswith("stopped; what is finished stays")

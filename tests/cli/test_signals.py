@@ -28,8 +28,13 @@ def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]") ->
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code", "whole_group"),
-    [(signal.SIGINT, 130, False), (signal.SIGINT, 130, True), (signal.SIGTERM, 143, False)],
-    ids=["SIGINT", "Ctrl-C in a terminal", "SIGTERM"],
+    [
+        (signal.SIGINT, 130, False),
+        (signal.SIGINT, 130, True),
+        (signal.SIGTERM, 143, False),
+        (signal.SIGTERM, 143, True),
+    ],
+    ids=["SIGINT", "Ctrl-C in a terminal", "SIGTERM", "SIGTERM from a batch system"],
 )
 def test_a_training_stops_and_is_resumed(
     small_cohort: Path,
@@ -40,7 +45,7 @@ def test_a_training_stops_and_is_resumed(
     code: int,
     whole_group: bool,
 ) -> None:
-    """A terminal sends Ctrl-C to the workers as well."""
+    """Terminals and batch systems send their signals to the workers as well."""
     out, epochs = tmp_path / "run", tmp_path / "run" / "FLAIR" / "epochs.csv"
     arguments = ["run", CONFIG, "--data", small_cohort, "--out", out, "--channel", "FLAIR", *tiny, "training.workers=2"]
     # Long enough to be stopped, and then short: the run may not be resumed with other settings, so the file tells.
@@ -57,7 +62,7 @@ def test_a_training_stops_and_is_resumed(
     finally:
         if process.poll() is None:
             process.kill()
-    assert time.monotonic() - sent < 20
+    assert time.monotonic() - sent < 60  # 2 s on an idle machine
     assert (process.returncode, stderr) == (code, STOPPED)
     assert "Traceback" not in stdout
     assert not [path for path in out.rglob(".*") if path.name != ".lock"]  # nothing half-written
