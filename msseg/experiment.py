@@ -22,6 +22,7 @@ from msseg.inference.batch import predict_batch
 from msseg.inference.inputs import inputs_from_cases
 from msseg.inference.predictor import load_model
 from msseg.inference.progress import case_progress, say
+from msseg.model import SETTINGS_FILE
 from msseg.report.page import make_report
 from msseg.runs import CONFIG_FILE, ModelRun, Run, open_run, write_json
 from msseg.training.fit import train_model
@@ -152,7 +153,7 @@ def _test(
 
 def _is_tested(run: ModelRun, cases: Sequence[Case]) -> bool:
     """Whether all cases were evaluated with the model as it is now."""
-    if not run.evaluation.exists() or run.evaluation.stat().st_mtime < (run.model / "model.yaml").stat().st_mtime:
+    if not run.evaluation.exists() or run.evaluation.stat().st_mtime < (run.model / SETTINGS_FILE).stat().st_mtime:
         return False
     return {case.id for case in cases} <= {scores.case for scores in Evaluation.from_json(run.evaluation).cases}
 

@@ -33,7 +33,7 @@ _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 """What the owner of a disk can mend; other errors of a running experiment are ours."""
 _MAY_CHANGE = {"data.cache", "training.device", "training.devices", "training.threads", "training.workers"}
 """Settings that say where and by how many a run is computed, and not what: it may be resumed with others."""
-_LIBRARIES = ("msseg", "torch", "lightning", "torchio", "monai", "numpy", "nibabel", "scipy")
+_LIBRARIES = ("msseg", "torch", "lightning", "torchio", "numpy", "nibabel", "scipy")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Checkpoints that are complete or not there."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning as L
 import torch
@@ -23,6 +23,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             torch.save(checkpoint, temporary)
 
 
+def better(select: str) -> Literal["min", "max"]:
+    """Which of two values of the metric that models are selected by is the better one."""
+    return "max" if select.endswith("dsc") else "min"
+
+
 def checkpoint_callbacks(folder: Path, select: str, validated: bool) -> list[ModelCheckpoint]:
     """Keep the last state of every epoch, and the best by `select` where there are validation cases."""
     last = ModelCheckpoint(
@@ -38,7 +43,7 @@ def checkpoint_callbacks(folder: Path, select: str, validated: bool) -> list[Mod
         dirpath=folder,
         filename="best",
         monitor=select,
-        mode="max" if select.endswith("dsc") else "min",
+        mode=better(select),
         save_on_train_epoch_end=False,
         enable_version_counter=False,
     )

@@ -18,7 +18,7 @@ from msseg.config.experiment import ExperimentConfig
 from msseg.errors import InputError
 from msseg.inference.device import choose_device
 from msseg.inference.progress import case_progress, say
-from msseg.model import ModelSettings, save_model
+from msseg.model import SETTINGS_FILE, ModelSettings, save_model
 from msseg.networks.registry import build_network, parameter_count, set_prior_bias
 from msseg.networks.volume_network import VolumeNetwork
 from msseg.patches.datamodule import PatchDataModule
@@ -60,7 +60,7 @@ def train_model(
     Raises:
         InputError: A case cannot be used, no training case holds a lesion, or the loss becomes non-finite.
     """
-    if resume and (run.model / "model.yaml").exists():
+    if resume and (run.model / SETTINGS_FILE).exists():
         say(console, f"{run.folder.name}: already trained")
         return
     checkpoint = _last_checkpoint(run) if resume else None

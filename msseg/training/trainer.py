@@ -14,7 +14,7 @@ from msseg.config.experiment import ExperimentConfig
 from msseg.errors import InputError
 from msseg.patches.datamodule import PatchDataModule
 from msseg.runs import ModelRun
-from msseg.training.checkpoints import AtomicCheckpointIO, StopEarly, checkpoint_callbacks
+from msseg.training.checkpoints import AtomicCheckpointIO, StopEarly, better, checkpoint_callbacks
 from msseg.training.progress import EpochTable, TrainingProgress
 from msseg.training.task import SegmentationTask
 
@@ -37,8 +37,8 @@ def make_trainer(
         TrainingProgress(run.folder.name, table, console),
     ]
     if validated and settings.patience:
-        mode = "max" if settings.select.endswith("dsc") else "min"
-        callbacks.append(StopEarly(settings.select, patience=settings.patience, mode=mode, check_finite=False))
+        stop = StopEarly(settings.select, patience=settings.patience, mode=better(settings.select), check_finite=False)
+        callbacks.append(stop)
     precision: Any = {torch.float32: "32-true", torch.bfloat16: "bf16-mixed", torch.float16: "16-mixed"}[dtype]
     return L.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
