@@ -11,8 +11,8 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from msseg.config.data import PreprocessingConfig
 from msseg.config.patches import Affine, BiasField, Blur, Contrast, Elastic, Flip, Gamma, Motion, Noise
+from msseg.config.preprocessing import PreprocessingConfig
 from msseg.patches.augmentation import PatchAugmentation
 from msseg.patches.sampling import cut, draw_start
 from msseg.volumes.files import read_label, read_volume

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import yaml
 from pydantic import Field, ValidationError
 
-from msseg.config.data import PreprocessingConfig
 from msseg.config.inference import InferenceConfig
 from msseg.config.network import NetworkConfig
 from msseg.config.patches import AxisSize
+from msseg.config.preprocessing import PreprocessingConfig
 from msseg.config.section import Section
 from msseg.errors import InputError
 

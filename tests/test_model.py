@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
 import msseg.model
-from msseg.config.data import PreprocessingConfig
 from msseg.config.inference import InferenceConfig
 from msseg.config.network import NetworkConfig, ResidualUNet3dConfig, UNet3dConfig
+from msseg.config.preprocessing import PreprocessingConfig
 from msseg.errors import InputError
 from msseg.model import ModelSettings, find_models, load_network, read_settings, save_model
 from msseg.networks.registry import build_network

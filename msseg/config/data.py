@@ -1,4 +1,4 @@
-"""Which files an experiment reads, how they are split, and how a volume is brought to the network's grid."""
+"""Which files an experiment reads, and how they are split."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -109,14 +109,3 @@ class SplitConfig(Section):
         if self.folds is not None and self.fold >= self.folds:
             raise ValueError(f"fold {self.fold} does not exist among {self.folds} folds (they count from 0)")
         return self
-
-
-class PreprocessingConfig(Section):
-    """What happens to a volume between file and network; stored with the model and repeated at prediction."""
-
-    orientation: Literal["RAS", "keep"] = "RAS"
-    """Axes are flipped and swapped to this orientation; `keep` leaves them as the file has them."""
-    crop: Literal["nonzero", "none"] = "nonzero"
-    """Crop to the bounding box of the non-zero voxels (of any channel)."""
-    normalise: Literal["z_score_nonzero", "z_score", "none"] = "z_score_nonzero"
-    """Mean 0 and standard deviation 1 per volume and channel, over the non-zero voxels or over all."""

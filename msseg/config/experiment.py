@@ -5,11 +5,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from msseg.config.data import DataConfig, PreprocessingConfig, SplitConfig
+from msseg.config.data import DataConfig, SplitConfig
 from msseg.config.inference import EvaluationConfig, InferenceConfig
 from msseg.config.loss import BceDiceConfig, LossConfig
 from msseg.config.network import NetworkConfig, ResidualUNet3dConfig
 from msseg.config.patches import PAPER_ORDER, Augmentation, PatchesConfig
+from msseg.config.preprocessing import PreprocessingConfig
 from msseg.config.section import Section
 from msseg.config.training import OptimiserConfig, ScheduleConfig, TrainingConfig
 

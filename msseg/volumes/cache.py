@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from msseg.cases.case import Case
-from msseg.config.data import PreprocessingConfig
+from msseg.config.preprocessing import PreprocessingConfig
 from msseg.errors import InputError
 from msseg.volumes.files import read_label, read_volume
 from msseg.volumes.geometry import Grid

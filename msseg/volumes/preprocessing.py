@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from msseg.config.data import PreprocessingConfig
+from msseg.config.preprocessing import PreprocessingConfig
 from msseg.errors import InputError
 from msseg.volumes.files import require_same_grid
 from msseg.volumes.geometry import Grid, bounding_box, whole_grid

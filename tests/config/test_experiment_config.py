@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from msseg.config.data import DataConfig, PreprocessingConfig, SplitConfig
+from msseg.config.data import DataConfig, SplitConfig
 from msseg.config.experiment import ExperimentConfig
 from msseg.config.inference import EvaluationConfig, InferenceConfig
 from msseg.config.load import dump_config, load_config
 from msseg.config.loss import BceConfig, BceDiceConfig, DiceConfig
 from msseg.config.network import ResidualUNet3dConfig, UNet3dConfig
 from msseg.config.patches import Augmentation, Blur, Elastic, Flip, Gamma, Noise, PatchesConfig
+from msseg.config.preprocessing import PreprocessingConfig
 from msseg.config.training import OptimiserConfig, ScheduleConfig, TrainingConfig
 from msseg.errors import InputError
 

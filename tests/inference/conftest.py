@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from msseg.config.data import PreprocessingConfig
 from msseg.config.inference import InferenceConfig
 from msseg.config.network import ResidualUNet3dConfig
+from msseg.config.preprocessing import PreprocessingConfig
 from msseg.inference.predictor import Predictor
 from msseg.model import ModelSettings, save_model
 from msseg.networks.registry import build_network

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import msseg
-from msseg.config.data import PreprocessingConfig
 from msseg.config.inference import InferenceConfig
+from msseg.config.preprocessing import PreprocessingConfig
 from msseg.errors import InputError
 from msseg.inference.predictor import Predictor, load_model
 from msseg.inference.windows import predict_windows

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from msseg.cases.case import Case
-from msseg.config.data import PreprocessingConfig
+from msseg.config.preprocessing import PreprocessingConfig
 from msseg.volumes.cache import CachedCase, cache_case
 from msseg.volumes.phantom.cohort import small_case
 

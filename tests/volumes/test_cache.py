@@ -13,7 +13,7 @@ import pytest
 
 import msseg.volumes.cache as cache_module
 from msseg.cases.case import Case
-from msseg.config.data import PreprocessingConfig
+from msseg.config.preprocessing import PreprocessingConfig
 from msseg.errors import InputError
 from msseg.volumes.cache import CachedCase, cache_case
 from msseg.volumes.files import read_label, read_volume

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from msseg.config.data import PreprocessingConfig
+from msseg.config.preprocessing import PreprocessingConfig
 from msseg.volumes.files import read_volume, write_volume
 from msseg.volumes.geometry import Grid, bounding_box, whole_grid
 from msseg.volumes.preprocessing import prepare

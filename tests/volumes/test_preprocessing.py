@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from msseg.config.data import PreprocessingConfig
+from msseg.config.preprocessing import PreprocessingConfig
 from msseg.errors import InputError
 from msseg.volumes.preprocessing import Prepared, prepare
 from msseg.volumes.volume import Volume
