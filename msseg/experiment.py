@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from rich.console import Console
 
 from msseg.cases.case import Case
 from msseg.cases.find import channel_sets, find_cases
+from msseg.cases.labels import label_meaning_of
 from msseg.cases.names import counted, listing
 from msseg.cases.splits import Split, make_split, split_from_json
 from msseg.config.experiment import ExperimentConfig
@@ -26,6 +27,7 @@ from msseg.model import SETTINGS_FILE
 from msseg.report.page import make_report
 from msseg.runs import CONFIG_FILE, ModelRun, Run, open_run, write_json
 from msseg.training.fit import train_model
+from msseg.volumes.files import volume_stem
 
 Models = Sequence[tuple[str, ...]]
 """The channels of each model."""
@@ -133,22 +135,52 @@ def _test(
     if _is_tested(run, cases):
         say(console, f"{name}: already evaluated")
         return []
-    masks, failures = _predict(config, channels, cases, run, console)
-    pairs = [
-        Pair(case.id, masks[case.scan], case.label, case.group) for case in cases if case.label and case.scan in masks
-    ]
-    if not pairs:
+    outputs, failures = _predict(config, channels, cases, run, console)
+    predicted = [case for case in cases if case.label and case.scan in outputs]
+    if not predicted:
         return failures
-    write_json(run.cases, [_case_entry(case, masks[case.scan], run.folder) for case in cases if case.scan in masks])
+    pairs = [_pair(of, _judged(config, outputs[of[0].scan])) for of in _judged_together(predicted)]
+    write_json(run.cases, list(_case_entries(predicted, outputs, run.folder)))
     try:
-        evaluation = evaluate_pairs(pairs, bootstrap=config.evaluation.bootstrap, seed=config.evaluation.seed)
+        evaluation = evaluate_pairs(
+            pairs,
+            task=config.task,
+            label_meaning=label_meaning_of(config.data),
+            threshold=config.inference.threshold,
+            thresholds=config.evaluation.thresholds,
+            bootstrap=config.evaluation.bootstrap,
+            seed=config.evaluation.seed,
+        )
     except InputError as error:  # not one pair can be scored
         return [*failures, f"{name}: {error}"]
     evaluation.to_csv(run.folder / "evaluation.csv")
     evaluation.to_json(run.evaluation)
-    dsc, iou = evaluation.summary["dsc"]["mean"], evaluation.summary["iou"]["mean"]
-    say(console, f"{name}: test DSC {dsc:.4f}, IoU {iou:.4f} ({counted(len(evaluation.cases), 'case')})")
+    say(console, f"{name}: test {evaluation.headline()}")
     return [*failures, *(f"{name} {case}: {reason}" for case, reason in evaluation.failed.items())]
+
+
+def _judged_together(cases: Sequence[Case]) -> list[list[Case]]:
+    """Cases that are one pair of files: the slices of a stack, or a case by itself."""
+    pairs: dict[tuple[object, ...], list[Case]] = {}
+    for case in cases:
+        pages = case.slice_index is not None and not case.series
+        pairs.setdefault((case.scan, case.label) if pages else (case.id,), []).append(case)
+    return list(pairs.values())
+
+
+def _pair(cases: Sequence[Case], prediction: Path) -> Pair:
+    first = cases[0]
+    assert first.label is not None
+    if first.slice_index is None or first.series:
+        return Pair(first.id, prediction, first.label, first.group)
+    pages = tuple(sorted(case.slice_index for case in cases if case.slice_index is not None))
+    return Pair(first.scan, prediction, first.label, first.group, pages)
+
+
+def _judged(config: ExperimentConfig, outputs: Sequence[Path]) -> Path:
+    """The file that is scored: membranes by probability, cells by their numbers, all else by the mask."""
+    wanted = {"membranes": "_probability", "cells": "_instances", "lesions": "_mask"}[config.task]
+    return next((path for path in outputs if volume_stem(path).endswith(wanted)), outputs[0])
 
 
 def _is_tested(run: ModelRun, cases: Sequence[Case]) -> bool:
@@ -164,33 +196,44 @@ def _predict(
     cases: Sequence[Case],
     run: ModelRun,
     console: Console,
-) -> tuple[dict[str, Path], list[str]]:
-    """Masks by scan: two raters' cases of one scan share a prediction."""
-    scans = {case.scan: case.images for case in cases}
-    inputs = inputs_from_cases(list(scans.items()), channels)
+) -> tuple[dict[str, tuple[Path, ...]], list[str]]:
+    """Output files by scan: two raters' cases of one scan share a prediction, and so do the slices of a stack."""
+    scans = list(dict.fromkeys(case.scan for case in cases))
+    inputs = inputs_from_cases(cases, channels)
     training = config.training
     predictor = load_model(run.model, training.device, training.precision, training.threads)
-    masks: dict[str, Path] = {}
+    outputs: dict[str, tuple[Path, ...]] = {}
     failures: list[str] = []
     with case_progress(console, f"{run.folder.name}: predicting", len(inputs)) as done:
         results = predict_batch(predictor, inputs, run.predictions, probability=True)
         for scan, result in zip(scans, results, strict=True):
             done()
             if result.error is None:
-                masks[scan] = result.outputs[0]
+                outputs[scan] = result.outputs
             elif isinstance(result.error, InputError):
                 failures.append(f"{run.folder.name} {scan}: {result.error}")
                 say(console, failures[-1], "red")
             else:
                 raise result.error
-    return masks, failures
+    return outputs, failures
 
 
-def _case_entry(case: Case, mask: Path, folder: Path) -> dict[str, object]:
-    return {
-        "case": case.id,
-        "group": case.group,
-        "images": {channel: str(path.resolve()) for channel, path in case.images.items()},
-        "label": str(case.label.resolve()) if case.label else None,
-        "prediction": os.path.relpath(mask, folder),
-    }
+def _case_entries(
+    cases: Sequence[Case], outputs: Mapping[str, Sequence[Path]], folder: Path
+) -> Iterator[dict[str, object]]:
+    """What the report needs to show a case: files, and for a slice of a stack its page in them."""
+    for case in cases:
+        files = {volume_stem(path).rsplit("_", 1)[-1]: os.path.relpath(path, folder) for path in outputs[case.scan]}
+        entry: dict[str, object] = {
+            "case": case.id,
+            "group": case.group,
+            "images": {channel: str(path.resolve()) for channel, path in case.images.items()},
+            "label": str(case.label.resolve()) if case.label else None,
+            "prediction": files["mask"],
+            "probability": files.get("probability"),
+            "instances": files.get("instances"),
+        }
+        if case.slice_index is not None and not case.series:
+            pages = sorted(other.slice_index or 0 for other in cases if other.scan == case.scan)
+            entry |= {"page": case.slice_index, "predicted_page": pages.index(case.slice_index)}
+        yield entry

@@ -50,6 +50,11 @@ class ModelSettings(Section):
     weights_sha256: str = ""
     """Checksum of the weights file."""
 
+    @property
+    def in_channels(self) -> int:
+        """Channels of the network's input: each channel, and its neighbouring slices where it sees them."""
+        return len(self.channels) * (2 * self.preprocessing.context + 1)
+
 
 def save_model(folder: Path, network: nn.Module, settings: ModelSettings) -> None:
     """Write a model folder in one step, in place of a model that is there: it is complete or not there.
@@ -141,7 +146,7 @@ def load_network(folder: Path) -> tuple[nn.Module, ModelSettings]:
         raise _damaged(folder, f"{WEIGHTS_FILE} is missing")
     if settings.weights_sha256 and _sha256(path) != settings.weights_sha256:
         raise _damaged(folder, f"{WEIGHTS_FILE} has changed since it was written")
-    network = build_network(settings.network, in_channels=len(settings.channels))
+    network = build_network(settings.network, in_channels=settings.in_channels)
     try:
         network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, OSError) as error:

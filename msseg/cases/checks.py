@@ -1,22 +1,26 @@
 """What has to hold for cases, from wherever they come."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from msseg.cases.case import Case
+from msseg.cases.containers import split_container
 from msseg.cases.names import counted, listing
 from msseg.errors import InputError
 
 
 def check_cases(cases: Sequence[Case]) -> None:
-    """Refuse ids that are no names of files, files that are not there, and images shared by two patients.
+    """Refuse ids that are no names of files or not unique, and images shared by two patients.
 
     Raises:
         InputError: Says which cases and files.
     """
     for case in cases:
         _check_id(case.id)
-    _check_files(cases)
+    repeated = sorted(name for name, number in Counter(case.id for case in cases).items() if number > 1)
+    if repeated:
+        raise InputError(f"several cases have the id {listing(repeated)}; give their stacks or rows other names")
     _check_shared_images(cases)
 
 
@@ -30,8 +34,20 @@ def _check_id(name: str) -> None:
         )
 
 
-def _check_files(cases: Sequence[Case]) -> None:
-    absent = [(case, path) for case in cases for path in _files(case) if not path.is_file()]
+def check_files(cases: Sequence[Case]) -> None:
+    """Refuse files that are not there.
+
+    Raises:
+        InputError: Names the first of them.
+    """
+    owners: dict[Path, Case] = {}
+    for case in cases:
+        for path in _files(case):
+            owners.setdefault(split_container(path)[0], case)
+    for case in {case.stack: case for case in cases if case.series}.values():
+        for path in (path for paths in case.series.values() for path in paths):
+            owners.setdefault(path, case)
+    absent = [(case, path) for path, case in owners.items() if not path.is_file()]
     if not absent:
         return
     case, path = absent[0]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 Unit = tuple[str, ...]
-"""What is dealt out as one: a patient (name), or a scan (patient, scan)."""
+"""What is dealt out as one: a patient (name), or a scan or stack (patient, name)."""
 
 PARTS = ("train", "validation", "test")
 
@@ -53,8 +53,14 @@ def by_fractions(units: Sequence[Unit], fractions: Sequence[float], seed: int) -
 
 
 def by_folds(units: Sequence[Unit], folds: int, fold: int, seed: int) -> dict[Unit, str]:
-    """Each unit's part: one fold is for the test, the next validates (from three folds on), others train."""
+    """Each unit's part."""
+    parts = fold_parts(folds, fold)
+    return {unit: parts.get(index % folds, "train") for index, unit in enumerate(shuffled(units, seed))}
+
+
+def fold_parts(folds: int, fold: int) -> dict[int, str]:
+    """Part by fold: one is for the test, the next validates (from three folds on), those not named train."""
     parts = {fold: "test"}
     if folds > 2:
         parts[(fold + 1) % folds] = "validation"
-    return {unit: parts.get(index % folds, "train") for index, unit in enumerate(shuffled(units, seed))}
+    return parts

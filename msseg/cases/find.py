@@ -1,15 +1,18 @@
 """The cases of an experiment's data: from a layout of folders, or from a table."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from msseg.cases.case import Case
 from msseg.cases.channels import distinct, resolve_channels
-from msseg.cases.checks import check_cases
+from msseg.cases.checks import check_cases, check_files
 from msseg.cases.layout import Layout, describe_layouts, read_layout
-from msseg.cases.missing import refuse_incomplete
+from msseg.cases.missing import complete_scans, refuse_incomplete
 from msseg.cases.names import listing
+from msseg.cases.pages import count_pages, is_stack_file
 from msseg.cases.scans import Scan, Values, check_selection, join_scans, match_files, selected
+from msseg.cases.stacks import link_series, open_stack
 from msseg.cases.table import Table, read_table
 from msseg.cases.tree import describe_files, files_below
 from msseg.config.data import DataConfig
@@ -17,7 +20,7 @@ from msseg.errors import InputError
 
 
 def find_cases(data: DataConfig, root: Path | None = None, need_label: bool = True) -> list[Case]:
-    """The cases of a data set, sorted by id. No image is opened.
+    """The cases of a data set, sorted by id, slices by their number. No pixels are read, but pages are counted.
 
     Args:
         data: Layout or table, channels and selection. Only channels that are asked for have to be there.
@@ -27,13 +30,14 @@ def find_cases(data: DataConfig, root: Path | None = None, need_label: bool = Tr
 
     Raises:
         InputError: Nothing is found, a case lacks a channel or its label, two files claim the same place,
-            ids are not unique, or a channel or a selected value is not known.
+            ids are not unique, a channel or a selected value is not known, or a stack and its label have
+            different numbers of slices.
     """
     folder = root if root is not None else data.path()
     if data.table is not None:
         table = read_table(Path(data.table).expanduser())
         wanted = distinct(_channels_of(table, data))
-        cases = table.cases(wanted, data.select, folder, need_label)
+        cases = _opened(table.cases(wanted, data.select, folder, need_label), data.slices, need_label)
     else:
         layout = _layout_of(data)
         wanted = distinct(_channels_of(layout, data))
@@ -41,7 +45,7 @@ def find_cases(data: DataConfig, root: Path | None = None, need_label: bool = Tr
             raise InputError(f"where is the data set (layout {layout.name})? Give data.root or --data")
         cases = _cases_of_layout(layout, folder, wanted, data, need_label)
     check_cases(cases)
-    return sorted(cases, key=lambda case: case.id)
+    return sorted(cases, key=lambda case: case.order)
 
 
 def channel_sets(data: DataConfig) -> tuple[tuple[str, ...], ...]:
@@ -70,6 +74,23 @@ def _channels_of(source: Layout | Table, data: DataConfig) -> tuple[tuple[str, .
 def _cases_of_layout(
     layout: Layout, root: Path, wanted: Sequence[str], data: DataConfig, need_label: bool
 ) -> list[Case]:
+    scans = _scans_of_layout(layout, root, data, need_label)
+    variants = sorted({variant for scan in scans for variant in scan.labels})
+    kept, needed = scans, variants if need_label else None
+    if need_label and layout.incomplete == "leave_out":
+        complete = complete_scans(scans, layout, {**layout.select, **data.select}, root)
+        if complete:  # where each has some label; which of several does not matter
+            kept, needed = complete, None
+    refuse_incomplete(kept, wanted, needed, layout, root)
+    # Slices without a label are opened too: they are neighbours of those that have one.
+    with_images = [scan for scan in scans if set(wanted) <= set(scan.images)]
+    cases = [case for scan in with_images for case in _cases_of_scan(scan, wanted, variants, need_label)]
+    opened = _opened(cases, layout.slices if data.slices is None else data.slices, need_label)
+    names = {scan.id for scan in kept}
+    return [case for case in opened if case.scan in names]
+
+
+def _scans_of_layout(layout: Layout, root: Path, data: DataConfig, need_label: bool) -> list[Scan]:
     if need_label and not layout.labels:
         raise InputError(f"layout {layout.name} has no labels, which are needed to train and to evaluate")
     files = files_below(root)
@@ -81,18 +102,39 @@ def _cases_of_layout(
     scans = [scan for scan in join_scans(images, labels, layout, root) if scan.images or need_label]
     if not scans:
         raise InputError(f"data.select leaves no scan of layout {layout.name} in {root}")
-    variants = sorted({variant for scan in scans for variant in scan.labels})
-    refuse_incomplete(scans, wanted, variants if need_label else None, layout, root)
-    return [case for scan in scans for case in _cases_of_scan(scan, wanted, variants, need_label)]
+    return scans
 
 
 def _cases_of_scan(scan: Scan, wanted: Sequence[str], variants: Sequence[Values], need_label: bool) -> list[Case]:
     """One case, or one for each rater where labels of several are kept."""
     images = {channel: scan.images[channel] for channel in wanted}
-    if len(variants) <= 1 or not need_label:
-        label = next(iter(scan.labels.values())) if len(scan.labels) == 1 else None
-        return [Case(scan.id, scan.group, scan.id, images, label)]
-    return [Case(_id(scan, rater), scan.group, scan.id, images, scan.labels[rater]) for rater in variants]
+    only = next(iter(scan.labels.values())) if len(scan.labels) == 1 else None
+    case = Case(scan.id, scan.group, scan.id, images, only, slice_number=scan.slice_number)
+    if len(variants) <= 1 or not need_label or not scan.labels:
+        return [case]
+    return [replace(case, id=_id(scan, rater), label=scan.labels[rater]) for rater in variants if rater in scan.labels]
+
+
+def _opened(cases: Sequence[Case], slices: bool | None, need_label: bool) -> list[Case]:
+    """Cases of whole files as cases of slices.
+
+    Args:
+        cases: One for each stack file, or for each file of a series.
+        slices: Whether to open stacks; None: those of several slices.
+        need_label: Whether the labels are used, and have to be of the same slices as the images.
+    """
+    check_files(cases)
+    if slices is False:
+        return [replace(case, slice_number=None) for case in cases]
+    opened = link_series([case for case in cases if case.slice_number is not None])
+    for case in cases:
+        if case.slice_number is None:
+            opened += open_stack(case, need_label) if slices or _is_stack(case) else [case]
+    return opened
+
+
+def _is_stack(case: Case) -> bool:
+    return any(is_stack_file(path) and count_pages(path) > 1 for path in case.images.values())
 
 
 def _id(scan: Scan, variant: Values) -> str:
@@ -103,7 +145,7 @@ def _nothing_found(layout: Layout, root: Path, files: Sequence[Path]) -> str:
     """What was looked for, what is there instead, and which other layout knows it."""
     spellings = listing([text for texts in layout.channels.values() for text in texts], limit=10)
     others = [other for other in describe_layouts() if other.name != layout.name]
-    fitting = [other.name for other in others if match_files(files, other)[0]]
+    fitting = [other.name for other in others if match_files(files, other, by_name=True)[0]]
     hint = f"; layout {listing(fitting)} fits some of them" if fitting else ""
     return (
         f"layout {layout.name} finds no image in {root}: it looks for {' or '.join(layout.images)}, where"

@@ -5,12 +5,13 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from msseg.cases.names import listing
 from msseg.cases.patterns import FIELDS, Pattern, compile_pattern, fields_of, fill
+from msseg.config.data import LabelMeaning
 from msseg.config.folder import config_folder
 from msseg.config.problems import describe_problems, nearest
 from msseg.config.section import Section
@@ -51,8 +52,14 @@ class Layout(Section):
     """Patterns of label files; for each file the first one that fits counts."""
     channels: Annotated[dict[str, Texts], BeforeValidator(_spellings), Field(min_length=1)]
     """The channels' names, each with its spellings in file names."""
+    label_meaning: LabelMeaning = "mask"
+    """What the values of labels stand for, unless `data.label_meaning` says otherwise."""
+    slices: bool = False
+    """Whether each slice is a case of its own: the pages of a stack, or files told apart by {slice}."""
+    incomplete: Literal["refuse", "leave_out"] = "refuse"
+    """What becomes of a scan or slice that lacks its image or its label: an error, or left out and counted."""
     group: str = "{patient}"
-    """The patient: what a split keeps on one side."""
+    """The patient, stack or sequence: what a split keeps on one side."""
     case: str | None = None
     """The id of a scan; by default all fields of an image, joined by _."""
     select: dict[str, Texts] = {}
@@ -107,6 +114,8 @@ class Layout(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         self._check_channels()
+        if "slice" in self.fields and not self.slices:
+            raise ValueError("the patterns have {slice}; write slices: true, so that each slice is a case")
         for pattern in self.image_patterns:
             self._check_image(pattern)
         scans = [set(pattern.fields) - {"channel"} for pattern in self.image_patterns]

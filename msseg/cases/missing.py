@@ -1,12 +1,45 @@
 """Scans that lack a channel or a label."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from msseg.cases.layout import Layout
 from msseg.cases.names import counted, listing
 from msseg.cases.scans import Scan, Values
 from msseg.errors import InputError
+
+_LOG = logging.getLogger(__name__)
+
+
+def complete_scans(
+    scans: Sequence[Scan], layout: Layout, select: Mapping[str, Sequence[str]], root: Path
+) -> list[Scan]:
+    """The scans that have an image and a label; how many lack one is logged.
+
+    Args:
+        scans: What was found.
+        layout: Says what was looked for.
+        select: What was kept, `data.select` over the layout's.
+        root: The data set's folder.
+    """
+    complete = [scan for scan in scans if scan.images and scan.labels]
+    chosen = "".join(f" of {name} {' or '.join(select[name])}" for name in layout.label_fields if name in select)
+    unlabelled = sum(not scan.labels for scan in scans)
+    imageless = sum(not scan.images for scan in scans)
+    for number, what in ((unlabelled, f"no label{chosen}"), (imageless, "a label but no image")):
+        if number and complete:
+            verbs = ("has", "is") if number == 1 else ("have", "are")
+            total = counted(len(scans), noun_of(scans, layout))
+            _LOG.warning("%d of %s in %s %s %s and %s left out", number, total, root, verbs[0], what, verbs[1])
+    return complete
+
+
+def noun_of(scans: Sequence[Scan], layout: Layout) -> str:
+    """What a sentence calls the scans of a layout."""
+    if any(scan.slice_number is not None for scan in scans):
+        return "slice"
+    return "stack" if layout.slices else "scan"
 
 
 def refuse_incomplete(
@@ -31,13 +64,14 @@ def refuse_incomplete(
     lacks = _channels_lacking(scans, wanted, layout)
     if variants is not None:
         lacks |= _labels_lacking(scans, variants, layout)
-    parts = [f"no {what} for {_who(names, len(scans))}" for what, names in lacks.items() if names]
+    noun = noun_of(scans, layout)
+    parts = [f"no {what} for {_who(names, len(scans), noun)}" for what, names in lacks.items() if names]
     if not parts:
         return
     number = len({name for names in lacks.values() for name in names})
     raise InputError(
-        f"{number} of {counted(len(scans), 'scan')} in {root} (layout {layout.name})"
-        f" {'lacks' if number == 1 else 'lack'} files: {'; '.join(parts)}; {_advice(wanted, scans)}"
+        f"{number} of {counted(len(scans), noun)} in {root} (layout {layout.name})"
+        f" {'lacks' if number == 1 else 'lack'} files: {'; '.join(parts)}; {_advice(wanted, scans, noun)}"
     )
 
 
@@ -63,12 +97,12 @@ def _labels_lacking(scans: Sequence[Scan], variants: Sequence[Values], layout: L
     return lacks
 
 
-def _who(names: Sequence[str], total: int) -> str:
-    return f"any of the {counted(total, 'scan')}" if len(names) == total > 1 else listing(names)
+def _who(names: Sequence[str], total: int, noun: str) -> str:
+    return f"any of the {counted(total, noun)}" if len(names) == total > 1 else listing(names)
 
 
-def _advice(wanted: Sequence[str], scans: Sequence[Scan]) -> str:
-    ways = ["add them", "leave scans out with data.select"]
+def _advice(wanted: Sequence[str], scans: Sequence[Scan], noun: str) -> str:
+    ways = ["add them", f"leave {noun}s out with data.select"]
     complete = [channel for channel in wanted if all(channel in scan.images for scan in scans)]
     if 0 < len(complete) < len(wanted):
         ways.append(f"ask only for channels that all have (data.channels: [{', '.join(complete)}])")

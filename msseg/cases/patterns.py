@@ -2,19 +2,26 @@
 
 A pattern describes the end of a file's path, folder by folder. A field stands for any characters of one
 name (for as many as possible where several readings fit); a field that stands twice has to have the same
-value; {channel} stands for the spellings of the layout's channels, in upper or lower case. `*` and `?`
-stand for any characters and for one, `[...]` for text that may be absent.
+value; {channel} stands for the spellings of the layout's channels, in upper or lower case, {slice} for a
+whole number. `*` and `?` stand for any characters and for one, `[...]` for text that may be absent, `(a|b)`
+for one of several texts. `{stack}.h5/raw` is the data set /raw of an HDF5 file.
 """
 
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-FIELDS = ("site", "patient", "session", "channel", "rater")
+FIELDS = ("site", "patient", "session", "stack", "slice", "channel", "rater", "truth")
 """The fields a pattern may have, in the order in which they make up an id."""
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
-_TOKEN = re.compile(r"\{(?P<field>[^{}]*)\}|\[(?P<optional>[^][{}*?/]+)\]|(?P<wildcard>[*?])|(?P<text>[^][{}*?]+)")
+_CHOICE = r"\([^][{}*?()|]*(?:\|[^][{}*?()|]*)+\)"
+_TOKEN = re.compile(
+    r"\{(?P<field>[^{}]*)\}|\[(?P<optional>[^][{}*?/]+)\]|(?P<wildcard>[*?])"
+    rf"|(?P<choice>{_CHOICE})|(?P<text>(?:(?!{_CHOICE})[^][{{}}*?])+)"
+)
+_IN_CONTAINER = re.compile(r"(?P<file>.+?\.(?:h5|hdf5|\(h5\|hdf5\)))/(?P<inside>[^][{}*?()]+)")
+_SLICE = r"(?<!\d)(?P<slice>\d+)(?!\d)"
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,10 @@ class Pattern:
     depth: int
     """Number of names (folders and file) that the pattern describes."""
     expression: re.Pattern[str]
+    literal: int = 0
+    """Number of characters that the pattern prescribes; of two patterns that fit, the one with more says more."""
+    inside: str = ""
+    """The data set of an HDF5 file that is meant."""
 
     def match(self, parts: Sequence[str]) -> dict[str, str] | None:
         """The fields' values where the pattern fits the end of a path, given as its parts."""
@@ -40,17 +51,21 @@ def compile_pattern(text: str, spellings: Collection[str]) -> Pattern:
         ValueError: The text is not a pattern; the message says why.
     """
     _refuse_what_looks_like_a_path(text)
-    expression, fields, position = "", list[str](), 0
-    while position < len(text):
-        token = _TOKEN.match(text, position)
+    container = _IN_CONTAINER.fullmatch(text)
+    path, inside = (container["file"], container["inside"]) if container else (text, "")
+    expression, literal, fields, position = "", 0, list[str](), 0
+    while position < len(path):
+        token = _TOKEN.match(path, position)
         if token is None:
             raise ValueError(
-                f"the pattern '{text}' is not understood from '{text[position:]}' on: a field is written"
+                f"the pattern '{text}' is not understood from '{path[position:]}' on: a field is written"
                 " {patient}, a part that may be absent [.gz] (plain text between the brackets)"
             )
         expression += _part(token, fields, spellings, text)
+        literal += _prescribed(token, spellings)
         position = token.end()
-    return Pattern(text, tuple(dict.fromkeys(fields)), text.count("/") + 1, re.compile(expression, re.DOTALL))
+    whole = re.compile(expression, re.DOTALL)
+    return Pattern(text, tuple(dict.fromkeys(fields)), path.count("/") + 1, whole, literal, inside)
 
 
 def fields_of(template: str) -> tuple[str, ...]:
@@ -79,6 +94,8 @@ def _part(token: re.Match[str], fields: list[str], spellings: Collection[str], t
     """One token as a regular expression; names of fields are added to the list."""
     if token["text"]:
         return re.escape(token["text"])
+    if token["choice"]:
+        return f"(?:{'|'.join(map(re.escape, _choices(token)))})"
     if token["wildcard"]:
         return "[^/]*" if token["wildcard"] == "*" else "[^/]"
     if token["optional"]:
@@ -92,4 +109,17 @@ def _part(token: re.Match[str], fields: list[str], spellings: Collection[str], t
         return f"(?P={name})"
     if name == "channel":
         return f"(?P<channel>(?i:{'|'.join(map(re.escape, spellings))}))"
-    return f"(?P<{name}>[^/]+)"
+    return _SLICE if name == "slice" else f"(?P<{name}>[^/]+)"
+
+
+def _prescribed(token: re.Match[str], spellings: Collection[str]) -> int:
+    """How many characters of a name the token leaves no choice about, at least."""
+    if token["text"]:
+        return len(token["text"])
+    if token["choice"]:
+        return min(map(len, _choices(token)))
+    return min(map(len, spellings), default=0) if token["field"] == "channel" else 0
+
+
+def _choices(token: re.Match[str]) -> list[str]:
+    return token["choice"][1:-1].split("|")

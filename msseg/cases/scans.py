@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from msseg.cases.layout import Layout
 from msseg.cases.names import listing, matches, matches_any
+from msseg.cases.pages import count_pages, is_stack_file
 from msseg.cases.patterns import FIELDS, Pattern
 from msseg.cases.tree import relative
 from msseg.config.problems import nearest
@@ -29,32 +30,44 @@ class Match:
 
 @dataclass
 class Scan:
-    """One examination: its images by channel, its labels by the fields that tell them apart (the rater)."""
+    """One examination or slice: its images by channel, its labels by the fields that tell them apart (the rater)."""
 
     id: str
     group: str
+    slice_number: int | None = None
     images: dict[str, Path] = field(default_factory=dict)
     labels: dict[Values, Path] = field(default_factory=dict)
 
 
-def match_files(files: Sequence[Path], layout: Layout) -> tuple[list[Match], list[Match]]:
+def match_files(files: Sequence[Path], layout: Layout, by_name: bool = False) -> tuple[list[Match], list[Match]]:
     """The images and the labels among the files.
 
+    A file that fits a pattern of images and one of labels is what the pattern says that prescribes more
+    characters: `X_label.tif` is a label for `{stack}_label.tif`, although it is an image for `{stack}.tif`.
+
+    Args:
+        files: Absolute paths.
+        layout: The patterns.
+        by_name: Whether to open no file; otherwise one whose name may be a slice's (`{slice}`) or a stack's is
+            taken for a stack where it has several pages.
+
     Raises:
-        InputError: A file is an image by one pattern and a label by another.
+        InputError: A file is an image by one pattern and a label by another that prescribes as much.
     """
     images, labels = [], []
     for path in files:
-        image, label = _first(path, layout.image_patterns), _first(path, layout.label_patterns)
-        if image is not None and label is not None:
-            raise InputError(
-                f"in layout {layout.name}, {path} is an image by one pattern and a label by another;"
-                " make the patterns differ"
-            )
+        image, label = _fit(path, layout.image_patterns, by_name), _fit(path, layout.label_patterns, by_name)
+        if image is not None and label is not None and image.pattern.inside == label.pattern.inside:
+            if image.pattern.literal == label.pattern.literal:
+                raise InputError(
+                    f"in layout {layout.name}, {path} is an image by '{image.pattern.text}' and a label by"
+                    f" '{label.pattern.text}', one pattern and another; make the patterns differ"
+                )
+            image, label = (None, label) if label.pattern.literal > image.pattern.literal else (image, None)
         if image is not None:
-            images.append(Match(path, image))
+            images.append(Match(path / image.pattern.inside, image.values))
         if label is not None:
-            labels.append(Match(path, label))
+            labels.append(Match(path / label.pattern.inside, label.values))
     return images, labels
 
 
@@ -102,8 +115,20 @@ def join_scans(images: Sequence[Match], labels: Sequence[Match], layout: Layout,
     return sorted(scans.values(), key=lambda scan: scan.id)
 
 
-def _first(path: Path, patterns: Sequence[Pattern]) -> dict[str, str] | None:
-    return next((values for pattern in patterns if (values := pattern.match(path.parts)) is not None), None)
+class _Fit(NamedTuple):
+    """A pattern that a file's name fits, and the values of its fields."""
+
+    pattern: Pattern
+    values: Mapping[str, str]
+
+
+def _fit(path: Path, patterns: Sequence[Pattern], by_name: bool) -> _Fit | None:
+    fits = [_Fit(pattern, values) for pattern in patterns if (values := pattern.match(path.parts)) is not None]
+    stacks = [fit for fit in fits if "slice" not in fit.values]
+    either = bool(stacks) and "slice" in fits[0].values
+    if either and not by_name and is_stack_file(path) and path.is_file() and count_pages(path) > 1:
+        return stacks[0]
+    return fits[0] if fits else None
 
 
 def _pick(values: Mapping[str, str], names: Sequence[str]) -> Values:
@@ -111,9 +136,11 @@ def _pick(values: Mapping[str, str], names: Sequence[str]) -> Values:
 
 
 def _scan_of(match: Match, layout: Layout, scans: dict[Values, Scan]) -> Scan:
-    key = _pick(match.values, [name for name in FIELDS if name not in ("channel", *layout.label_fields)])
+    number = int(match.values["slice"]) if "slice" in match.values else None
+    values = match.values if number is None else {**match.values, "slice": str(number)}
+    key = _pick(values, [name for name in FIELDS if name not in ("channel", *layout.label_fields)])
     if key not in scans:
-        scans[key] = Scan(layout.scan_id(match.values), layout.group_of(match.values))
+        scans[key] = Scan(layout.scan_id(match.values), layout.group_of(match.values), number)
     return scans[key]
 
 

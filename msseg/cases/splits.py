@@ -1,15 +1,17 @@
 """Who trains, who validates, who is tested: by patient unless told otherwise, seeded."""
 
 import logging
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msseg.cases.blocks import by_blocks
 from msseg.cases.case import Case
-from msseg.cases.draw import PARTS, Unit, by_folds, by_fractions
+from msseg.cases.draw import PARTS, by_folds, by_fractions
+from msseg.cases.leaks import divided_stacks, noun_of, refuse_leak, shared_patients, unit_of
 from msseg.cases.lists import by_lists
 from msseg.cases.names import counted, listing
+from msseg.cases.ranges import describe_cases
 from msseg.config.data import SplitConfig
 from msseg.errors import InputError
 
@@ -24,7 +26,8 @@ class Split:
     validation: tuple[Case, ...]
     test: tuple[Case, ...]
     shared_patients: tuple[str, ...] = ()
-    """Patients with cases in more than one part: scores on the test then say little about new patients."""
+    """Patients with cases in more than one part: scores on the test then say little about new patients. Stacks
+    whose slices are divided are named among the warnings."""
     unused: tuple[Case, ...] = ()
     """Cases in no part."""
     warnings: tuple[str, ...] = ()
@@ -51,16 +54,16 @@ def make_split(cases: Sequence[Case], split: SplitConfig) -> Split:
     The order of the cases does not matter: names are sorted before the draw.
 
     Raises:
-        InputError: There are too few patients (or scans), lists name someone who is not there or name a case
-            twice, or a patient is on both sides although `leak` is `error`.
+        InputError: There are too few patients (or scans, or slices), lists name someone or slices that are not
+            there or name a case twice, or a patient is on both sides although `leak` is `error`.
     """
     if not cases:
         raise InputError("there are no cases to split")
     parts = _parts(cases, split)
     ordered = {part: tuple(_sorted(case for case in cases if parts.get(case.id) == part)) for part in PARTS}
     unused = tuple(_sorted(case for case in cases if case.id not in parts))
-    _refuse_leak(ordered, split)
-    shared = tuple(_on_several_sides(ordered))
+    refuse_leak(ordered, split)
+    shared = tuple(shared_patients(ordered))
     warnings = tuple(_warnings(ordered, shared, unused, split))
     for warning in warnings:
         _LOG.warning(warning)
@@ -101,7 +104,7 @@ def split_from_json(cases: Sequence[Case], content: Mapping[str, Any]) -> Split:
     ordered = {part: tuple(_sorted(known[name] for name in names)) for part, names in ids.items()}
     return Split(
         **ordered,
-        shared_patients=tuple(_on_several_sides(ordered)),
+        shared_patients=tuple(shared_patients(ordered)),
         unused=tuple(_sorted(case for case in cases if case.id not in listed)),
         warnings=tuple(content.get("warnings", ())),
         made_by=dict(content.get("made_by", {})),
@@ -112,60 +115,53 @@ def _parts(cases: Sequence[Case], split: SplitConfig) -> dict[str, str]:
     """Part by id."""
     if split.train is not None:
         return by_lists(cases, split)
-    units = sorted({_unit(case, split.group_by) for case in cases})
+    if split.group_by == "slice":
+        return by_blocks(cases, split)
+    units = sorted({unit_of(case, split.group_by) for case in cases})
     if split.folds is not None:
         if len(units) < split.folds:
-            raise InputError(
-                f"{split.folds} folds need at least as many {split.group_by}s, but the data have"
-                f" {counted(len(units), split.group_by)}; set split.folds lower or use fractions or lists"
-            )
+            raise InputError(_too_few(cases, len(units), split.folds, split.group_by))
         drawn = by_folds(units, split.folds, split.fold, split.seed)
     else:
         if len(units) == 1 and max(split.fractions) < 1:
             raise InputError(_only_one(cases, split))
         drawn = by_fractions(units, split.fractions, split.seed)
-    return {case.id: drawn[_unit(case, split.group_by)] for case in cases}
-
-
-def _unit(case: Case, group_by: str) -> Unit:
-    """What is kept together."""
-    return (case.group,) if group_by == "patient" else (case.group, case.scan)
+    return {case.id: drawn[unit_of(case, split.group_by)] for case in cases}
 
 
 def _sorted(cases: Iterable[Case]) -> list[Case]:
-    return sorted(cases, key=lambda case: case.id)
+    return sorted(cases, key=lambda case: case.order)
+
+
+def _too_few(cases: Sequence[Case], units: int, folds: int, group_by: str) -> str:
+    noun = noun_of(cases, group_by)
+    blocks = ", divide the slices (split.group_by: slice)" if cases[0].slice_number is not None else ""
+    return (
+        f"{folds} folds need at least as many {noun}s, but the data have {counted(units, noun)};"
+        f" set split.folds lower{blocks} or use fractions or lists"
+    )
 
 
 def _only_one(cases: Sequence[Case], split: SplitConfig) -> str:
+    noun = noun_of(cases, split.group_by)
     ways = ["add others", "train on everything (split.fractions: [1, 0, 0])"]
-    if len({case.scan for case in cases}) > 1:
+    if len({case.stack for case in cases}) > 1:
         ways[1:1] = ["divide the scans (split.group_by: scan), which tests the network on a patient it knows"]
+    if cases[0].slice_number is not None:
+        ways[1:1] = [_ranges(cases), "divide it into blocks of slices (split.group_by: slice)"]
+    size = counted(len(cases), "case" if cases[0].slice_number is None else "slice")
     return (
-        f"there is only one {split.group_by} ({cases[0].group}, {counted(len(cases), 'case')}), so nothing is"
+        f"there is only one {noun} ({cases[0].group}, {size}), so nothing is"
         f" left to test on: {', '.join(ways[:-1])} or {ways[-1]}"
     )
 
 
-def _on_several_sides(ordered: Mapping[str, Sequence[Case]], group_by: str = "patient") -> dict[str, list[str]]:
-    """Patients (or scans) in more than one part, with those parts."""
-    sides: dict[Unit, list[str]] = defaultdict(list)
-    for part in PARTS:
-        for unit in {_unit(case, group_by) for case in ordered[part]}:
-            sides[unit].append(part)
-    return {unit[-1]: parts for unit, parts in sorted(sides.items()) if len(parts) > 1}
-
-
-def _refuse_leak(ordered: Mapping[str, Sequence[Case]], split: SplitConfig) -> None:
-    """Only lists can divide what `group_by` keeps together."""
-    if split.leak == "warn":
-        return
-    leaks = _on_several_sides(ordered, split.group_by)
-    if leaks:
-        named = [f"{name} (in {' and '.join(parts)})" for name, parts in leaks.items()]
-        raise InputError(
-            f"the lists in split put one {split.group_by} on both sides: {listing(named)}; scores would say"
-            " little about new patients, so list it on one side, or set split.leak: warn if this is meant"
-        )
+def _ranges(cases: Sequence[Case]) -> str:
+    """An example of slice ranges for this stack: its first four fifths, and the rest."""
+    numbers = sorted({case.slice_number for case in cases if case.slice_number is not None})
+    cut = max(1, len(numbers) * 4 // 5)
+    train, test = (f"{part[0]}-{part[-1]}" for part in (numbers[:cut], numbers[cut:] or numbers[-1:]))
+    return f"give slice ranges (split.train: {train}, split.test: {test})"
 
 
 def _warnings(
@@ -176,12 +172,18 @@ def _warnings(
             f"{counted(len(shared), 'patient')} on more than one side of the split"
             f" ({listing(shared, limit=20)}): scores on the test cases say little about new patients"
         )
+    stacks = divided_stacks(ordered)
+    if stacks:
+        yield (
+            f"slices of {counted(len(stacks), 'stack')} on more than one side of the split:"
+            f" {listing(stacks, limit=20)}: slices near each other look alike, so scores say little about new stacks"
+        )
     asked = split.folds is not None or (split.train is None and split.fractions[1] > 0)
     if asked and not ordered["validation"]:
+        noun = noun_of([case for part in PARTS for case in ordered[part]], split.group_by)
         yield (
-            f"there are too few {split.group_by}s to set some aside for validation: training cannot stop"
+            f"there are too few {noun}s to set some aside for validation: training cannot stop"
             " early and keeps its last state"
         )
     if unused:
-        names = [case.id for case in unused]
-        yield f"{counted(len(names), 'case')} in no list of split and not used: {listing(names, limit=20)}"
+        yield f"{counted(len(unused), 'case')} in no list of split and not used: {describe_cases(unused)}"

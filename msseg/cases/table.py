@@ -14,8 +14,9 @@ from msseg.config.problems import nearest
 from msseg.errors import InputError
 
 NEEDED = ("case", "group")
-RESERVED = (*NEEDED, "scan", "label")
-"""Columns that are no channel; `scan` (default: the case) is for several labels of the same images."""
+RESERVED = (*NEEDED, "scan", "slice", "label")
+"""Columns that are no channel; `scan` (default: the case) is for several labels of the same images, `slice` the
+number of a slice that is a file of its own, in the stack that `group` names."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,13 @@ class Table:
         self._refuse_empty(rows, [*NEEDED, *wanted, *(["label"] if need_label else [])])
         self._refuse_repeated(rows)
         base = absolute(root if root is not None else self.path.parent)
-        return [_case(row.cells, wanted, base) for row in rows]
+        return [_case(row.cells, wanted, base, self._slice_number(row)) for row in rows]
+
+    def _slice_number(self, row: Row) -> int | None:
+        text = row.cells.get("slice", "")
+        if text and not (text.isascii() and text.isdigit()):
+            raise InputError(f"{self.path} has the slice '{text}' in line {row.line}; a whole number is needed")
+        return int(text) if text else None
 
     def _selected(self, select: Mapping[str, Sequence[str]]) -> list[Row]:
         for column, wildcards in select.items():
@@ -156,7 +163,7 @@ def _row(path: Path, columns: Sequence[str], line: int, cells: Sequence[str]) ->
     return Row(line, dict(zip(columns, cells, strict=True)))
 
 
-def _case(cells: Mapping[str, str], wanted: Sequence[str], base: Path) -> Case:
+def _case(cells: Mapping[str, str], wanted: Sequence[str], base: Path, slice_number: int | None) -> Case:
     label = cells.get("label", "")
     return Case(
         id=cells["case"],
@@ -164,6 +171,7 @@ def _case(cells: Mapping[str, str], wanted: Sequence[str], base: Path) -> Case:
         scan=cells.get("scan") or cells["case"],
         images={channel: _resolve(cells[channel], base) for channel in wanted},
         label=_resolve(label, base) if label else None,
+        slice_number=slice_number,
     )
 
 

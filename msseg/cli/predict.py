@@ -21,40 +21,68 @@ def predict(
         ),
     ],
     out: Annotated[
-        Path, typer.Option(help="Folder for the results: X.nii.gz gives X_mask.nii.gz.", show_default=False)
+        Path,
+        typer.Option(help="Folder for the results: X.nii.gz gives X_mask.nii.gz.", show_default=False),
     ],
-    probability: Annotated[bool, typer.Option("--probability", help="Write X_probability.nii.gz as well.")] = False,
+    probability: Annotated[bool, typer.Option("--probability", help="Write X_probability as well.")] = False,
     threshold: Annotated[
         float | None,
-        typer.Option(help="Lesion is where the probability is above this; default: the model's.", show_default=False),
+        typer.Option(help="Foreground is above this probability; default: the model's.", show_default=False),
     ] = None,
     layout: Annotated[str | None, typer.Option(help="INPUT is a data set of this layout.", show_default=False)] = None,
     ensemble: Annotated[
         list[Path] | None,
         typer.Option(help="Another model to average with (several times for more).", show_default=False),
     ] = None,
+    format: Annotated[
+        Literal["input", "isbi2012"],
+        typer.Option(
+            help="input: the kind of file that was read; isbi2012: the challenge's submission instead, X_isbi2012.tif"
+            " (32-bit stack, 0 is membrane)."
+        ),
+    ] = "input",
+    segment: Annotated[
+        Literal["none", "watershed"] | None,
+        typer.Option(help="Number neurites or cells: X_instances; default: as the model says.", show_default=False),
+    ] = None,
+    segment_threshold: Annotated[
+        float | None,
+        typer.Option(help="Segments begin above this probability; default: the model's.", show_default=False),
+    ] = None,
+    orientations: Annotated[
+        bool, typer.Option("--orientations", help="Average over the eight orientations of a slice (8 times slower).")
+    ] = False,
+    colour: Annotated[
+        Literal["refuse", "grey"] | None,
+        typer.Option(help="RGB images: refuse them, or take their brightness.", show_default=False),
+    ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
     precision: Annotated[Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Arithmetic.")] = "auto",
 ) -> None:
-    """Segment volumes with a trained model; each mask lies exactly on its input's grid."""
+    """Segment volumes or stacks of slices with a trained model; each mask lies exactly on its input's grid."""
     from rich.console import Console
 
     from msseg.cases.find import find_cases
     from msseg.config.data import DataConfig
     from msseg.inference.batch import predict_batch
     from msseg.inference.inputs import inputs_from_arguments, inputs_from_cases, named_channels
-    from msseg.inference.predictor import load_model
+    from msseg.inference.predictor import Changes, load_model
     from msseg.inference.progress import case_progress, say
 
-    predictor = load_model([model, *(ensemble or [])], device, precision, channels=named_channels(inputs))
+    changes = Changes(segment, segment_threshold, orientations, colour)
+    predictor = load_model(
+        [model, *(ensemble or [])], device, precision, channels=named_channels(inputs), changes=changes
+    )
     if layout is None:
         cases = inputs_from_arguments(inputs, predictor.channels)
     else:
         data = DataConfig(layout=layout, channels=("+".join(predictor.channels),))
         found = [case for folder in inputs for case in find_cases(data, Path(folder), need_label=False)]
-        cases = inputs_from_cases([(case.id, case.images) for case in found], predictor.channels)
+        cases = inputs_from_cases(found, predictor.channels)
     console, errors = Console(), Console(stderr=True)
-    results = predict_batch(predictor, cases, out, probability=probability, threshold=threshold)
+    results = predict_batch(
+        predictor, cases, out, probability=probability, threshold=threshold, submission=format == "isbi2012"
+    )
     failed: list[str] = []
     crash: Exception | None = None
     with case_progress(console, "predicting", len(cases)) as done:

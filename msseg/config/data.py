@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from msseg.config.section import Section, Seed, Text
 
@@ -36,7 +36,20 @@ def _shares(fractions: tuple[float, float, float]) -> tuple[float, float, float]
     return fractions
 
 
+def _as_names(value: object) -> object:
+    """A single name or slice number stands for a list of one; numbers are slices, as text."""
+    entries = value if isinstance(value, list | tuple) else [value]
+    return tuple(str(entry) if type(entry) is int else entry for entry in entries) if value is not None else None
+
+
+LabelMeaning = Literal["mask", "inside", "membrane", "instances"]
+"""What the values of a label file stand for."""
 Share = Annotated[float, Field(ge=0, le=1)]
+Names = Annotated[
+    tuple[Text, ...] | None,
+    BeforeValidator(_as_names, json_schema_input_type=Text | int | tuple[Text | int, ...] | None),
+]
+"""Who is listed: one name or a list of them."""
 
 
 class DataConfig(Section):
@@ -49,6 +62,16 @@ class DataConfig(Section):
     table: Text | None = None
     """CSV table with the columns case, group, label and one per channel, instead of a layout; relative paths
     in it start from `root`, or else from the table's own folder."""
+    slices: bool | None = None
+    """Whether each slice of a file is a case of its own (2D), or the whole file is (3D); null: as the layout says,
+    and in a table the former for TIFF and HDF5 files of more than one slice."""
+    label_meaning: LabelMeaning | None = None
+    """What the values of labels stand for; null: what the layout says, in a table `mask`. `mask`: above 0.5 is
+    foreground (lesions). `inside`: a boundary map of two values, the higher is the inside of neurites or cells.
+    `membrane`: two values, the higher is membrane. `instances`: 0 is background, any other value the number of an
+    object, of which every one is kept apart from those it touches."""
+    membrane_width: int = Field(default=2, ge=1)
+    """Pixels between touching objects of `instances` that become membrane."""
     channels: Annotated[tuple[str, ...], AfterValidator(_joined_channels), AfterValidator(_unique)] = ()
     """Channels to use, by the layout's names; empty: all that the layout knows. `run` trains one model for
     each entry; `FLAIR+T1` is one model that sees both."""
@@ -72,17 +95,19 @@ class DataConfig(Section):
 class SplitConfig(Section):
     """Who trains, who validates, who is tested."""
 
-    group_by: Literal["patient", "scan"] = "patient"
-    """What is kept together on one side: the patient (right), or the single scan (as the paper did; patients
-    on both sides are named)."""
+    group_by: Literal["patient", "scan", "slice"] = "patient"
+    """What is kept together on one side: the patient (right; of slices, the stack that they are of), or the single
+    scan (as the paper did; patients on both sides are named). `slice` divides each stack of slices into blocks of
+    consecutive ones: the first train, the last are tested (stacks on both sides are named)."""
     fractions: Annotated[tuple[Share, Share, Share], AfterValidator(_shares)] = (0.8, 0.1, 0.1)
     """Shares of the groups for train, validation and test; a share above 0 is at least one group where there
     are enough."""
-    train: tuple[Text, ...] | None = None
-    """Groups, scans or cases to train on, instead of fractions; `*` in a name matches anything."""
-    validation: tuple[Text, ...] | None = None
+    train: Names = None
+    """Groups, scans or cases to train on, instead of fractions; `*` in a name matches anything. Slices are listed
+    by their numbers, from 1: `1-24` (of every stack), `stack3:1-100` (of one), `5, 8-12`."""
+    validation: Names = None
     """Groups, scans or cases to validate on; without any, all epochs are trained and the last state kept."""
-    test: tuple[Text, ...] | None = None
+    test: Names = None
     """Groups, scans or cases to test on; what is in none of the lists is not used."""
     folds: int | None = Field(default=None, ge=2)
     """Cross-validation: the groups are dealt into this many folds; one is the test set, the next the
@@ -91,7 +116,7 @@ class SplitConfig(Section):
     """Which of the folds (from 0) is the test set."""
     leak: Literal["error", "warn"] = "error"
     """What happens when lists put one patient on both sides of the split; `group_by: scan` asks for that, and
-    warns."""
+    warns. Lists may divide the slices of a stack, which is warned of as well."""
     seed: Seed = 0
     """Seed of the draw."""
 

@@ -28,8 +28,9 @@ class ExperimentConfig(Section):
 
     name: Annotated[str, AfterValidator(_can_name_a_folder), Field(json_schema_extra={"pattern": NAME})] = "experiment"
     """Name of the experiment: letters, digits, dot, dash and underscore."""
-    task: Literal["lesions"] = "lesions"
-    """What is segmented."""
+    task: Literal["lesions", "membranes", "cells"] = "lesions"
+    """What is segmented, and so how it is scored: lesions by overlap and distance, the inside of neurites between
+    membranes by V_rand and V_info, cells by SEG."""
     data: DataConfig = DataConfig()
     split: SplitConfig = SplitConfig()
     preprocessing: PreprocessingConfig = PreprocessingConfig()
@@ -43,6 +44,13 @@ class ExperimentConfig(Section):
     training: TrainingConfig = TrainingConfig()
     inference: InferenceConfig = InferenceConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="after")
+    def _task_fits(self) -> Self:
+        needed = {"val_v_rand": "membranes", "val_seg": "cells"}.get(self.training.select, self.task)
+        if needed != self.task:
+            raise ValueError(f"training.select {self.training.select} is measured for task {needed}, not {self.task}")
+        return self
 
     @model_validator(mode="after")
     def _warmup_fits(self) -> Self:

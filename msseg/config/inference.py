@@ -6,21 +6,33 @@ from pydantic import Field
 
 from msseg.config.section import Section, Seed
 
+Probability = Annotated[float, Field(ge=0, le=1)]
+
 
 class InferenceConfig(Section):
     """Sliding windows over the cropped volume."""
 
-    window: Literal["patch", "auto"] = "patch"
+    window: Literal["patch", "auto", "whole"] = "patch"
     """`patch`: windows of the training patch's size; `auto`: one pass where the crop is within 15 % of it on every
-    axis."""
+    axis; `whole`: one pass over the whole slice or volume."""
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Share of a window that the next one covers again."""
     blending: Literal["gaussian", "constant"] = "gaussian"
     """Weight of a voxel by its place in the window."""
     mirror: bool = False
     """Average over mirrored copies (8 times slower in 3D)."""
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """A voxel is lesion where its probability is above this."""
+    rotate: bool = False
+    """Average over quarter turns in the plane of the first two axes; with `mirror`, a slice is seen in its eight
+    orientations."""
+    threshold: Probability = 0.5
+    """A voxel is foreground (lesion, inside of a neurite or cell) where its probability is above this."""
+    segment: Literal["none", "watershed"] = "none"
+    """`watershed`: number the neurites or cells of each slice; regions above `segment_threshold` grow to the membrane
+    between them."""
+    segment_threshold: Probability | None = None
+    """Probability above which regions begin; null: the one that scores best on the validation cases."""
+    smallest_segment: int = Field(default=16, ge=1)
+    """Pixels that a region above the threshold needs to begin a segment."""
 
 
 class EvaluationConfig(Section):
@@ -30,3 +42,5 @@ class EvaluationConfig(Section):
     """Bootstrap samples for 95 % confidence intervals; 0: none."""
     seed: Seed = 0
     """Seed of the bootstrap."""
+    thresholds: Annotated[tuple[Probability, ...], Field(min_length=1)] = tuple(step / 10 for step in range(10))
+    """Thresholds at which membranes are scored; the challenge's are 0.0, 0.1 ... 0.9."""

@@ -6,6 +6,12 @@ from pydantic import Field
 
 from msseg.config.section import ByName, Section
 
+UNET2D_VALID_MARGIN = 92
+"""Pixels on each side that a U-Net without padding uses up: two a level, worth 1, 2, 4, 8 and 16 pixels of the image on
+the way down and 8, 4, 2 and 1 on the way up."""
+UNET2D_VALID_SMALLEST = 2 * UNET2D_VALID_MARGIN + 4
+"""The smallest size that a U-Net without padding can halve evenly and has something left of."""
+
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -33,4 +39,37 @@ class UNet3dConfig(Section):
     """Also train logit maps of the lower decoder levels."""
 
 
-NetworkConfig = Annotated[ResidualUNet3dConfig | UNet3dConfig, Field(discriminator="name"), ByName()]
+class SFNetworkConfig(Section):
+    """SF Network for slices (Kim 2019)."""
+
+    name: Literal["sf_network"] = "sf_network"
+    base_channels: int = Field(default=64, ge=2)
+    """Feature maps inside every block, which hands on half of them; 64 as published."""
+
+
+class UNet2dConfig(Section):
+    """U-Net for slices (Ronneberger et al. 2015)."""
+
+    name: Literal["unet2d"] = "unet2d"
+    base_channels: int = Field(default=64, ge=1)
+    """Feature maps of the first level; each level down doubles them; 64 as published."""
+    padding: Literal["same", "valid"] = "same"
+    """`same`: every convolution keeps the size; `valid`: none is padded, and a patch teaches its centre alone, smaller
+    by 92 pixels on each side."""
+    batch_norm: bool = True
+    """Normalise after every convolution; the network of 2015 did not."""
+
+
+class FusionNetConfig(Section):
+    """FusionNet for slices (Quan et al. 2016)."""
+
+    name: Literal["fusionnet"] = "fusionnet"
+    base_channels: int = Field(default=64, ge=1)
+    """Feature maps of the first level; each level down doubles them; 64 as published."""
+
+
+NetworkConfig = Annotated[
+    ResidualUNet3dConfig | UNet3dConfig | SFNetworkConfig | UNet2dConfig | FusionNetConfig,
+    Field(discriminator="name"),
+    ByName(),
+]

@@ -25,6 +25,7 @@ FromZero = Annotated[float, Field(ge=0)]
 AboveZero = Annotated[float, Field(gt=0)]
 Axis = Annotated[int, Field(ge=0, le=2)]
 AxisSize = Annotated[int, Field(ge=1)]
+Beyond = Literal["zero", "mirror"]
 
 
 class PatchesConfig(Section):
@@ -38,6 +39,11 @@ class PatchesConfig(Section):
     """Share of patches that are made to contain lesion; the others are drawn uniformly over the volume."""
     batch_size: int = Field(default=1, ge=1)
     """Patches in one training step."""
+    margin: int = Field(default=0, ge=0)
+    """Voxels drawn around the patch for affine and elastic to move into it, and cut off afterwards; none along an axis
+    on which the patch has one voxel or nothing moves."""
+    beyond: Beyond = "zero"
+    """What lies beyond the volume's edge: zeros, or the volume mirrored (NumPy's `reflect`)."""
 
 
 class _Augmentation(Section):
@@ -46,7 +52,10 @@ class _Augmentation(Section):
 
 
 class Motion(_Augmentation):
-    """Artefacts of head movement: the k-space of several rigidly moved images is mixed."""
+    """Artefacts of head movement: the k-space of several rigidly moved images is mixed.
+
+    In a patch with one voxel along an axis they are moved within its plane.
+    """
 
     name: Literal["motion"] = "motion"
     degrees: Range = (-10, 10)
@@ -96,11 +105,13 @@ class Contrast(_Augmentation):
 
 
 class Blur(_Augmentation):
-    """Gaussian blur."""
+    """Gaussian blur; not along an axis on which the patch has one voxel."""
 
     name: Literal["blur"] = "blur"
     std: Annotated[tuple[FromZero, FromZero], AfterValidator(_ordered)] = (0, 1)
     """Range of the kernel's standard deviation (mm)."""
+    in_plane: bool = False
+    """Blur each slice by itself, along axes 0 and 1 alone."""
 
 
 class Flip(_Augmentation):
@@ -113,8 +124,19 @@ class Flip(_Augmentation):
     """Chance that one of these axes is mirrored."""
 
 
+class Rotate90(_Augmentation):
+    """One of the eight rotations and mirrors of the plane of axes 0 and 1, all equally likely.
+
+    Patches that are not square there get one of the four that keep their shape: mirrors and the half turn.
+    """
+
+    name: Literal["rotate90"] = "rotate90"
+    probability: Probability = 1.0
+    """Chance that one of the eight is drawn, the patch as it is being one of them."""
+
+
 class Affine(_Augmentation):
-    """Random scaling, rotation and translation."""
+    """Random scaling, rotation and translation; an axis on which the patch has one voxel is left alone."""
 
     name: Literal["affine"] = "affine"
     scales: Annotated[tuple[AboveZero, AboveZero], AfterValidator(_ordered)] = (0.9, 1.1)
@@ -123,22 +145,29 @@ class Affine(_Augmentation):
     """Range of the rotation about each axis (degrees)."""
     translation: Range = (0, 0)
     """Range of the shift along each axis (mm)."""
+    in_plane: bool = False
+    """Move within the plane of axes 0 and 1 alone, every slice alike."""
 
 
 class Elastic(_Augmentation):
-    """Smooth random deformation: cubic B-splines on a coarse grid of control points."""
+    """Smooth random deformation: cubic B-splines on a coarse grid of control points.
+
+    An axis on which the patch has one voxel is left alone.
+    """
 
     name: Literal["elastic"] = "elastic"
     control_points: int = Field(default=7, ge=5)
     """Control points along each axis."""
     max_displacement: float = Field(default=7.5, ge=0)
-    """Largest displacement of a control point (mm)."""
+    """Largest displacement of a control point (mm), and never half the distance of two control points."""
     locked_borders: Literal[0, 1, 2] = 2
     """How many outer layers of control points stay fixed."""
+    in_plane: bool = False
+    """Move within the plane of axes 0 and 1 alone, every slice alike."""
 
 
 Augmentation = Annotated[
-    Motion | BiasField | Noise | Gamma | Contrast | Blur | Flip | Affine | Elastic,
+    Motion | BiasField | Noise | Gamma | Contrast | Blur | Flip | Rotate90 | Affine | Elastic,
     Field(discriminator="name"),
     ByName(),
 ]

@@ -38,8 +38,9 @@ class TrainingConfig(Section):
     """Epochs between validations (sliding windows over whole validation volumes)."""
     patience: int | None = Field(default=5, ge=1)
     """Stop after this many validations without improvement; null: never."""
-    select: Literal["val_loss", "val_dsc"] = "val_loss"
-    """What improvement is measured by; the best state by this is the model that is kept."""
+    select: Literal["val_loss", "val_dsc", "val_v_rand", "val_seg"] = "val_loss"
+    """What improvement is measured by; the best state by this is the model that is kept. `val_v_rand` is for membranes,
+    `val_seg` for cells."""
     gradient_clip: Positive | None = None
     """Largest norm of the gradient; null: not clipped."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msseg.errors import InputError
-from msseg.inference.inputs import OUTPUT_ENDINGS, Input
+from msseg.inference.inputs import OUTPUT_ENDINGS, SUBMISSION_ENDING, Input
 from msseg.inference.predictor import Predictor, PreparedCase
 
-MASK_ENDING, PROBABILITY_ENDING = OUTPUT_ENDINGS
+MASK_ENDING, PROBABILITY_ENDING, INSTANCES_ENDING, _ = OUTPUT_ENDINGS
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,18 @@ def predict_batch(
     *,
     probability: bool = False,
     threshold: float | None = None,
+    submission: bool = False,
 ) -> Iterator[BatchResult]:
     """Predict cases one after the other; what can be refused beforehand is refused before computing.
 
     Args:
         predictor: The model.
         inputs: The cases.
-        out: Folder for `X_mask.nii.gz` (and `X_probability.nii.gz`); made if it is not there.
+        out: Folder for `X_mask.nii.gz` (and `X_probability.nii.gz`, and `X_instances.nii.gz` where the model segments
+            objects), or the same in TIFF; made if it is not there.
         probability: Write the probability as well.
         threshold: Instead of the model's own.
+        submission: Write `X_isbi2012.tif` alone: the probability as the ISBI 2012 challenge takes it.
 
     Returns:
         The results in the order of `inputs`, each as soon as its files are written.
@@ -56,18 +59,23 @@ def predict_batch(
             impossible.
     """
     out = Path(out)
-    endings = OUTPUT_ENDINGS if probability else (MASK_ENDING,)
+    endings = [SUBMISSION_ENDING] if submission else _endings(predictor, probability)
     threshold = predictor.threshold(threshold)
     _refuse_replacing(inputs, out, endings)
     _require_writable(out)
     return _predict_each(predictor, inputs, out, endings, threshold)
 
 
+def _endings(predictor: Predictor, probability: bool) -> list[str]:
+    instances = [INSTANCES_ENDING] if predictor.segments else []
+    return [MASK_ENDING, *([PROBABILITY_ENDING] if probability else []), *instances]
+
+
 def _predict_each(
     predictor: Predictor, inputs: Sequence[Input], out: Path, endings: Sequence[str], threshold: float
 ) -> Iterator[BatchResult]:
     with ThreadPoolExecutor(max_workers=1) as reader:
-        submitted = (reader.submit(predictor.prepare, item.images) for item in inputs)
+        submitted = (reader.submit(predictor.prepare, item.images, item.slices, item.series) for item in inputs)
         coming = next(submitted, None)
         for item in inputs:
             assert coming is not None
@@ -94,10 +102,13 @@ def _predict_one(
     prediction = predictor.predict_prepared(reading.result(), threshold)
     outputs = tuple(item.output(out, ending) for ending in endings)
     for path, ending in zip(outputs, endings, strict=True):
-        if ending == MASK_ENDING:
-            prediction.save(path)
-        else:
-            prediction.save_probability(path)
+        save = {
+            MASK_ENDING: prediction.save,
+            PROBABILITY_ENDING: prediction.save_probability,
+            INSTANCES_ENDING: prediction.save_instances,
+            SUBMISSION_ENDING: prediction.save_probability,
+        }[ending]
+        save(path)
     return outputs
 
 

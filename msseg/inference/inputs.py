@@ -3,14 +3,19 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from msseg.cases.case import Case
+from msseg.cases.names import listing
 from msseg.errors import InputError
-from msseg.volumes.files import volume_stem, volume_suffix
+from msseg.volumes.files import VOLUME_SUFFIXES, output_suffix, volume_stem, volume_suffix
 
-OUTPUT_ENDINGS = ("_mask", "_probability")
+OUTPUT_ENDINGS = ("_mask", "_probability", "_instances", "_isbi2012")
 """What outputs are called; such files in a folder are not taken for inputs."""
+
+SUBMISSION_ENDING = OUTPUT_ENDINGS[-1]
+"""The ISBI 2012 challenge takes TIFF stacks alone."""
 
 
 @dataclass(frozen=True)
@@ -20,23 +25,28 @@ class Input:
     Attributes:
         name: What its outputs are named after.
         images: Its files by channel.
+        slices: Slices of a stack to predict, from 0; None: all, or the file is no stack.
+        series: Where every slice is a file of its own: all files of the stack by channel, in order.
     """
 
     name: str
     images: Mapping[str, Path]
+    slices: tuple[int, ...] | None = None
+    series: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
 
     def output(self, folder: Path, ending: str) -> Path:
-        """Path of an output, with the first image's suffix: `X.nii` -> `folder/X_mask.nii`."""
-        return folder / f"{self.name}{ending}{volume_suffix(_first(self)) or '.nii.gz'}"
+        """Path of an output, of the first image's kind: `X.nii` -> `folder/X_mask.nii`, `X.png` -> `X_mask.tif`."""
+        suffix = ".tif" if ending == SUBMISSION_ENDING else output_suffix(_first(self))
+        return folder / f"{self.name}{ending}{suffix}"
 
 
 def inputs_from_arguments(arguments: Sequence[str | Path], channels: Sequence[str]) -> list[Input]:
     """Cases that files, folders or `CHANNEL=path` pairs name.
 
     Args:
-        arguments: NIfTI files and folders of them for a model of one channel; or one `CHANNEL=path` pair for
-            each channel: files of one case, or folders whose files pair up by name (the channel in it aside).
-            Of a folder in which file names hold the channel, only these files are taken.
+        arguments: Files (NIfTI, TIFF, PNG, HDF5) and folders of them for a model of one channel; or one
+            `CHANNEL=path` pair for each channel: files of one case, or folders whose files pair up by name (the
+            channel in it aside). Of a folder in which file names hold the channel, only these files are taken.
         channels: The channels that the model needs, in its order.
 
     Raises:
@@ -49,7 +59,7 @@ def inputs_from_arguments(arguments: Sequence[str | Path], channels: Sequence[st
             raise InputError(f"{lone[0]} was given without a channel beside CHANNEL=path pairs: name its channel")
         return _paired([pair for pair in pairs if pair is not None], channels)
     if not arguments:
-        raise InputError("no input was given: name a NIfTI file, a folder of them, or CHANNEL=path pairs")
+        raise InputError("no input was given: name a NIfTI or TIFF file, a folder of them, or CHANNEL=path pairs")
     if len(channels) > 1:
         raise InputError(
             f"the model needs the channels {', '.join(channels)}: give one file or folder for each,"
@@ -66,26 +76,34 @@ def named_channels(arguments: Sequence[str | Path]) -> tuple[str, ...] | None:
     return tuple(pair[0] for pair in pairs if pair is not None) or None
 
 
-def inputs_from_cases(cases: Iterable[tuple[str, Mapping[str, Path]]], channels: Sequence[str]) -> list[Input]:
-    """Cases of a data set (name and files by channel); channels that the model does not need are left aside.
+def inputs_from_cases(cases: Iterable[Case], channels: Sequence[str]) -> list[Input]:
+    """Cases of a data set: one input for each scan; channels that the model does not need are left aside.
 
-    A case without all channels is kept: it fails by itself, and the others go on.
+    The slices of one stack are predicted together, in their order. A case without all channels is kept: it fails by
+    itself, and the others go on.
 
     Raises:
         InputError: There is no case, or none that has all channels.
     """
-    listed = list(cases)
-    if not listed:
+    scans: dict[str, list[Case]] = {}
+    for case in cases:
+        scans.setdefault(case.scan, []).append(case)
+    if not scans:
         raise InputError("the data set holds no case to predict")
-    inputs = [
-        Input(name, {channel: images[channel] for channel in channels if channel in images}) for name, images in listed
-    ]
+    inputs = [_of_scan(scan, of, channels) for scan, of in scans.items()]
     if all(len(item.images) < len(channels) for item in inputs):
-        there = sorted({channel for _, images in listed for channel in images})
+        there = sorted({channel for of in scans.values() for case in of for channel in case.images})
         raise InputError(
             f"the model needs the channels {', '.join(channels)}, which no case has; there are {', '.join(there)}"
         )
     return with_distinct_names(inputs)
+
+
+def _of_scan(scan: str, cases: Sequence[Case], channels: Sequence[str]) -> Input:
+    first = cases[0]
+    images = {channel: first.images[channel] for channel in channels if channel in first.images}
+    slices = sorted({case.slice_index for case in cases if case.slice_index is not None})
+    return Input(scan, images, tuple(slices) or None, first.series)
 
 
 def with_distinct_names(inputs: Sequence[Input]) -> list[Input]:
@@ -108,7 +126,7 @@ def with_distinct_names(inputs: Sequence[Input]) -> list[Input]:
 
 
 def _named_after_folder(item: Input) -> Input:
-    return Input(f"{_first(item).resolve().parent.name}_{item.name}", item.images)
+    return replace(item, name=f"{_first(item).resolve().parent.name}_{item.name}")
 
 
 def _first(item: Input) -> Path:
@@ -121,7 +139,7 @@ def _as_pair(argument: str | Path) -> tuple[str, Path] | None:
 
 
 def _files(path: Path) -> list[Path]:
-    """The file itself, or the NIfTI files of a folder that are not outputs."""
+    """The file itself, or the volumes of a folder that are not outputs."""
     if not path.is_dir():
         return [path]
     there = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
@@ -132,7 +150,8 @@ def _files(path: Path) -> list[Path]:
         found = [f"{count} files with {ending}" for ending, count in endings.most_common(3)]
         found += [f"{len(images)} masks or probabilities (X_mask, X_probability)"] if images else []
         raise InputError(
-            f"the folder {path} holds no image to predict (.nii or .nii.gz): it holds {', '.join(found) or 'no files'}"
+            f"the folder {path} holds no image to predict ({listing(VOLUME_SUFFIXES)}): it holds"
+            f" {', '.join(found) or 'no files'}"
         )
     return inputs
 
@@ -165,7 +184,7 @@ def _paired_folders(folders: Mapping[str, Path]) -> list[Input]:
             " apart from the channel, their names have to be equal"
         )
     cases = [{channel: of[key] for channel, of in files.items() if key in of} for key in keys]
-    return inputs_from_cases([(volume_stem(next(iter(case.values()))), case) for case in cases], tuple(folders))
+    return with_distinct_names([Input(volume_stem(next(iter(case.values()))), case) for case in cases])
 
 
 def _by_key(files: list[Path], channel: str) -> dict[str, Path]:

@@ -7,43 +7,56 @@ import nibabel as nib
 import numpy as np
 
 from msseg.errors import InputError
-from msseg.volumes.files import NIFTI_SUFFIXES, volume_suffix, write_volume
+from msseg.volumes.files import WRITTEN_SUFFIXES, volume_suffix, write_volume
 from msseg.volumes.volume import Volume
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Mask and probability on the input's grid.
+    """Mask, probability and perhaps numbered objects on the input's grid.
 
     Attributes:
-        mask: Lesion voxels, shape (X, Y, Z) of the input file, boolean.
-        probability: Lesion probability, the same shape, float32.
+        mask: Foreground voxels (lesion, inside of a neurite or cell), shape (X, Y, Z) of the input file, boolean.
+        probability: Probability of the foreground, the same shape, float32.
         affine: 4 x 4 matrix from voxel indices to millimetres (RAS+), the input's.
         header: The input's header: codes and units that saved files keep.
+        instances: Where the model segments objects: their numbers in every slice, int32, 0 outside of them.
     """
 
     mask: np.ndarray
     probability: np.ndarray
     affine: np.ndarray
     header: nib.Nifti1Header
+    instances: np.ndarray | None = None
 
     def save(self, path: Path | str) -> None:
-        """Write the mask as NIfTI (uint8; 1 is lesion), complete or not at all.
+        """Write the mask, complete or not at all: NIfTI (uint8; 1 is foreground) or TIFF (255 is foreground).
 
         Raises:
-            InputError: The name does not end in .nii or .nii.gz, or the folder cannot be written to.
+            InputError: The name has another ending, or the folder cannot be written to.
         """
         self._write(Path(path), self.mask)
 
     def save_probability(self, path: Path | str) -> None:
-        """Write the probability as NIfTI (float32), complete or not at all.
+        """Write the probability (float32), complete or not at all.
 
         Raises:
             InputError: As `save`.
         """
         self._write(Path(path), self.probability)
 
+    def save_instances(self, path: Path | str) -> None:
+        """Write the objects' numbers (uint16, or uint32 where a slice has more than 65,535), complete or not at all.
+
+        Raises:
+            InputError: As `save`, or the model does not segment objects.
+        """
+        if self.instances is None:
+            raise InputError("the model's inference.segment is none, so there are no objects to write")
+        kind = np.uint16 if self.instances.max() <= np.iinfo(np.uint16).max else np.uint32
+        self._write(Path(path), self.instances.astype(kind))
+
     def _write(self, path: Path, data: np.ndarray) -> None:
-        if volume_suffix(path) is None:
-            raise InputError(f"{path} cannot be written: its name has to end in {' or '.join(NIFTI_SUFFIXES)}")
+        if volume_suffix(path, WRITTEN_SUFFIXES) is None:
+            raise InputError(f"{path} cannot be written: its name has to end in {' or '.join(WRITTEN_SUFFIXES)}")
         write_volume(path, data, Volume(data, self.affine, self.header))

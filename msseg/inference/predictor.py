@@ -1,8 +1,10 @@
 """From a model folder and image files to a prediction on the images' own grid."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import nibabel as nib
 import numpy as np
@@ -13,16 +15,58 @@ from msseg.config.inference import InferenceConfig
 from msseg.errors import InputError
 from msseg.inference.device import choose_device, choose_precision, place_network
 from msseg.inference.prediction import Prediction
+from msseg.inference.segments import watershed_segments
 from msseg.inference.windows import predict_windows, window_size
 from msseg.model import ModelSettings, find_models, load_network, read_settings
-from msseg.volumes.files import read_volume
 from msseg.volumes.preprocessing import Prepared, prepare
+from msseg.volumes.slabs import read_slices
 
 Images = Path | str | Mapping[str, Path | str]
 """The files of one case: by channel, or the one file of a model of one channel."""
 
+_LOG = logging.getLogger(__name__)
+
 SLICES_AT_ONCE = 8
 """Windows in a batch when they are single slices; volumes go one by one, which needs the least memory."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is done differently from how a model says; None and False: as it says.
+
+    Attributes:
+        segment: Whether objects are numbered.
+        segment_threshold: Probability above which they begin.
+        orientations: Average over mirrored and turned copies, on a slice the eight orientations.
+        colour: What becomes of RGB images.
+    """
+
+    segment: Literal["none", "watershed"] | None = None
+    segment_threshold: float | None = None
+    orientations: bool = False
+    colour: Literal["refuse", "grey"] | None = None
+
+    def applied(self, settings: ModelSettings) -> ModelSettings:
+        """A model's settings with these changes.
+
+        Raises:
+            InputError: The threshold is impossible.
+        """
+        if self.segment_threshold is not None and not 0 <= self.segment_threshold <= 1:
+            raise InputError(
+                f"the segment threshold is a probability and lies between 0 and 1, but is {self.segment_threshold:g}"
+            )
+        given = {"segment": self.segment, "segment_threshold": self.segment_threshold}
+        changed: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+        if self.orientations:
+            changed |= {"mirror": True, "rotate": True}
+        preprocessing = {} if self.colour is None else {"colour": self.colour}
+        return settings.model_copy(
+            update={
+                "inference": settings.inference.model_copy(update=changed),
+                "preprocessing": settings.preprocessing.model_copy(update=preprocessing),
+            }
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +112,8 @@ class Predictor:
         """Predict one case.
 
         Args:
-            images: NIfTI file, or files by channel: `{"FLAIR": path, "T1": path}`.
-            threshold: A voxel is lesion where its probability is above this; None: the model's own.
+            images: File (NIfTI, TIFF, PNG, HDF5), or files by channel: `{"FLAIR": path, "T1": path}`.
+            threshold: A voxel is foreground where its probability is above this; None: the model's own.
 
         Raises:
             InputError: A channel is unknown or missing, a file cannot be used, or grids differ.
@@ -77,16 +121,36 @@ class Predictor:
         threshold = self.threshold(threshold)
         return self.predict_prepared(self.prepare(images), threshold)
 
-    def prepare(self, images: Images) -> PreparedCase:
+    def prepare(
+        self,
+        images: Images,
+        slices: Sequence[int] | None = None,
+        series: Mapping[str, Sequence[Path]] | None = None,
+    ) -> PreparedCase:
         """Read a case and bring it to the network's grid, without computing anything on the device.
+
+        Args:
+            images: As `predict`.
+            slices: Slices of a stack, from 0; None: all.
+            series: Where every slice is a file of its own: all files of the stack by channel, in order.
 
         Raises:
             InputError: As `predict`.
         """
         paths = self._paths(images)
-        volumes = [read_volume(paths[channel]) for channel in self.channels]
-        first = volumes[0]
-        return PreparedCase(prepare(volumes, self._preprocessing), first.affine, first.header)
+        settings = self._preprocessing
+        read = [
+            read_slices(paths[channel], settings, slices, (series or {}).get(channel, ())) for channel in self.channels
+        ]
+        first, places = read[0]
+        if settings.context and places is None and first.shape[2] == 1:
+            _LOG.warning(
+                "%s is a single slice, and the model was trained with %d neighbours on each side: the slice stands in"
+                " for them",
+                first.path,
+                settings.context,
+            )
+        return PreparedCase(prepare([of for of, _ in read], settings, places=places), first.affine, first.header)
 
     def predict_prepared(self, case: PreparedCase, threshold: float | None = None) -> Prediction:
         """Predict a case that `prepare` gave.
@@ -96,7 +160,26 @@ class Predictor:
         """
         threshold = self.threshold(threshold)
         probability = case.prepared.grid.to_source(self._probability(case.prepared.data))
-        return Prediction(probability > threshold, probability, case.affine, case.header)
+        return Prediction(
+            probability > threshold, probability, case.affine, case.header, self._objects(probability, threshold)
+        )
+
+    @property
+    def segments(self) -> bool:
+        """Whether predictions come with numbered objects."""
+        return self._settings.segment != "none"
+
+    @property
+    def _settings(self) -> InferenceConfig:
+        """Of several models, the first one's settings hold for what comes after averaging."""
+        return self._inference or self._models[0][1].inference
+
+    def _objects(self, probability: np.ndarray, threshold: float) -> np.ndarray | None:
+        settings = self._settings
+        if settings.segment == "none":
+            return None
+        start = threshold if settings.segment_threshold is None else settings.segment_threshold
+        return watershed_segments(probability, start, threshold, settings.smallest_segment)
 
     def threshold(self, given: float | None = None) -> float:
         """The threshold that holds: the given one, or the models'.
@@ -129,6 +212,7 @@ class Predictor:
                 chosen.blending,
                 batch=SLICES_AT_ONCE if 1 in size else 1,
                 mirror=chosen.mirror,
+                rotate=chosen.rotate,
                 device=self.device,
                 dtype=self.dtype,
             ).cpu()
@@ -166,6 +250,7 @@ def load_model(
     *,
     channels: Sequence[str] | None = None,
     inference: InferenceConfig | None = None,
+    changes: Changes = Changes(),
 ) -> Predictor:
     """Load a trained model, or several to average.
 
@@ -176,6 +261,7 @@ def load_model(
         threads: CPU threads of this process from now on; None: PyTorch's choice.
         channels: Of a run folder with models of several channels, take those that were trained on these.
         inference: Windows and threshold instead of those that the model brings.
+        changes: What else is done differently.
 
     Raises:
         InputError: There is no model, it is damaged, models do not agree, or the device cannot be used.
@@ -188,7 +274,9 @@ def load_model(
     folders = _agreeing([folder for one in paths for folder in find_models(Path(one))], channels)
     if threads is not None:
         torch.set_num_threads(threads)
-    return Predictor([load_network(folder) for folder in folders], chosen, dtype, inference)
+    loaded = [load_network(folder) for folder in folders]
+    models = [(network, changes.applied(settings)) for network, settings in loaded]
+    return Predictor(models, chosen, dtype, inference)
 
 
 def _agreeing(folders: list[Path], channels: Sequence[str] | None) -> list[Path]:

@@ -15,11 +15,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from msseg.inference.device import autocast
+from msseg.inference.orientations import average_over, orientations
+from msseg.inference.places import BACKGROUND_LOGIT, Place, Size, in_batches, place_at
+from msseg.inference.tiles import predict_by_tiles
+from msseg.networks.segmentation_network import SegmentationNetwork
 
-Size = tuple[int, int, int]
-
-BACKGROUND_LOGIT = -20.0
-"""Where every window held background alone and was skipped: probability 2e-9, but finite for a loss."""
 ONE_PASS_TOLERANCE = 0.15
 """`window: auto`: how much larger than the patch the one window may be along an axis."""
 GAUSSIAN_SIGMA = 0.125
@@ -29,23 +29,27 @@ SMALLEST_WEIGHT = 1e-3
 
 
 def window_size(
-    shape: Sequence[int], patch_size: Sequence[int], window: Literal["patch", "auto"], multiple: int = 1
+    shape: Sequence[int], patch_size: Sequence[int], window: Literal["patch", "auto", "whole"], multiple: int = 1
 ) -> Size:
     """The window for a volume.
 
-    `patch` is the training patch's size. `auto` is one window that holds the whole volume, where that is at most 15 %
-    larger than the patch along every axis. It is never smaller than the patch, and a multiple of what the network can
-    halve: padding inside the network would count in its norms like tissue (33 voxels padded to 48 instead of windows of
-    32 took a trained network from DSC 0.76 to 0.31), so it counts here.
+    `patch` is the training patch's size. `whole` is one window over the whole volume. `auto` is that where it is at
+    most 15 % larger than the patch along every axis; it is never smaller than the patch, and a multiple of what the
+    network can halve: padding inside the network would count in its norms like tissue (33 voxels padded to 48 instead
+    of windows of 32 took a trained network from DSC 0.76 to 0.31), so it counts here. Along an axis where the patch has
+    one voxel every window has one: a stack is computed slice by slice.
 
     Args:
         shape: The volume.
         patch_size: The training patch.
-        window: Which of the two.
+        window: Which of the three.
         multiple: The network computes sizes that are multiples of this, and pads others.
     """
+    if window == "whole":
+        x, y, z = (1 if patch == 1 else axis for axis, patch in zip(shape, patch_size, strict=True))
+        return x, y, z
     whole = [
-        patch if axis <= patch else -(-axis // multiple) * multiple
+        patch if patch == 1 or axis <= patch else -(-axis // multiple) * multiple
         for axis, patch in zip(shape, patch_size, strict=True)
     ]
     fits = all(axis <= patch * (1 + ONE_PASS_TOLERANCE) for axis, patch in zip(whole, patch_size, strict=True))
@@ -96,6 +100,7 @@ def predict_logits(
     *,
     batch: int = 1,
     mirror: bool = False,
+    rotate: bool = False,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
@@ -105,6 +110,9 @@ def predict_logits(
     cover get `BACKGROUND_LOGIT`. A volume smaller than the window is padded with 0 on both sides, and the
     result cropped back. A window of (H, W, 1) goes through a volume slice by slice, for networks in 2D.
 
+    A network with a `margin` is applied by tiles that give what one pass over the whole slice would: the window is the
+    tile with its surroundings, and overlap and blending have no meaning for it.
+
     Args:
         network: Maps (B, C, *size) to logits (B, 1, *size); on `device`, in evaluation mode.
         data: Channels, shape (C, X, Y, Z), float32.
@@ -113,6 +121,8 @@ def predict_logits(
         blending: Weight of a voxel by its place in the window.
         batch: Windows that the network is given at once.
         mirror: Average over the copies mirrored along every combination of axes.
+        rotate: Average over the quarter turns in the plane of the first two axes, so that the network gets windows of
+            (Y, X, Z), too; with `mirror`, over all orientations, which are eight of a slice.
         device: Where to compute.
         dtype: Arithmetic of the network (autocast); blending is in float32.
 
@@ -120,16 +130,20 @@ def predict_logits(
         Shape (X, Y, Z), float32, on `device`; an inference tensor (no gradient, not to be changed in place).
     """
     device = torch.device(device)
+    if isinstance(network, SegmentationNetwork) and network.margin:
+        centres = _averaged(network.centre, mirror, rotate)
+        return predict_by_tiles(network, centres, data, size, batch=batch, device=device, dtype=dtype)
+    answer = _averaged(network, mirror, rotate)
     margins = [max(window - axis, 0) for window, axis in zip(size, data.shape[1:], strict=True)]
     padding = [side for margin in reversed(margins) for side in (margin // 2, margin - margin // 2)]
     padded = functional.pad(data, padding) if any(padding) else data
     weights = blending_weights(size, blending).to(device)
     total = torch.zeros(padded.shape[1:], device=device)
     covered = torch.zeros_like(total)
-    for places in _batches(_foreground_windows(padded, size, overlap), batch):
+    for places in in_batches(_foreground_windows(padded, size, overlap), batch):
         windows = torch.stack([padded[(slice(None), *place)] for place in places]).to(device)
         with autocast(device, dtype):
-            logits = _mirrored(network, windows) if mirror else network(windows)
+            logits = answer(windows)
         for place, window in zip(places, logits[:, 0], strict=True):
             total[place].addcmul_(window.float(), weights)
             covered[place] += weights
@@ -147,37 +161,25 @@ def predict_windows(
     *,
     batch: int = 1,
     mirror: bool = False,
+    rotate: bool = False,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Lesion probability of a volume, shape (X, Y, Z), float32: the sigmoid of `predict_logits`."""
+    """Foreground probability of a volume, shape (X, Y, Z), float32: the sigmoid of `predict_logits`."""
     logits = predict_logits(
-        network, data, size, overlap, blending, batch=batch, mirror=mirror, device=device, dtype=dtype
+        network, data, size, overlap, blending, batch=batch, mirror=mirror, rotate=rotate, device=device, dtype=dtype
     )
     with torch.inference_mode():
         return logits.sigmoid_()
 
 
-Place = tuple[slice, slice, slice]
+def _averaged(network: Callable[[Tensor], Tensor], mirror: bool, rotate: bool) -> Callable[[Tensor], Tensor]:
+    """The network, averaged over the copies of each window that are asked for."""
+    return lambda windows: average_over(network, windows, orientations(windows.shape, mirror, rotate))
 
 
 def _foreground_windows(data: Tensor, size: Sequence[int], overlap: float) -> Iterator[Place]:
     for corner in plan_windows(data.shape[1:], size, overlap):
-        x, y, z = (slice(start, start + length) for start, length in zip(corner, size, strict=True))
-        if data[:, x, y, z].any():
-            yield x, y, z
-
-
-def _batches(places: Iterator[Place], batch: int) -> Iterator[list[Place]]:
-    while chunk := list(itertools.islice(places, batch)):
-        yield chunk
-
-
-def _mirrored(network: Callable[[Tensor], Tensor], windows: Tensor) -> Tensor:
-    """Mean of the logits over all mirrored copies, each mirrored back; axes of one voxel have none."""
-    axes = [axis for axis in (2, 3, 4) if windows.shape[axis] > 1]
-    subsets = [subset for count in range(len(axes) + 1) for subset in itertools.combinations(axes, count)]
-    logits = network(windows).float()
-    for subset in subsets[1:]:
-        logits = logits + network(windows.flip(subset)).flip(subset)
-    return logits / len(subsets)
+        place = place_at(corner, size)
+        if data[(slice(None), *place)].any():
+            yield place

@@ -1,26 +1,49 @@
 """Networks by name."""
 
 import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 
 from msseg.config.network import NetworkConfig
+from msseg.errors import InputError
+from msseg.networks.fusionnet import FusionNet
 from msseg.networks.residual_unet3d import ResidualUNet3d
+from msseg.networks.segmentation_network import SegmentationNetwork
+from msseg.networks.sf_network import SFNetwork
+from msseg.networks.unet2d import UNet2d
 from msseg.networks.unet3d import UNet3d
-from msseg.networks.volume_network import VolumeNetwork
 
-NETWORKS: dict[str, type[ResidualUNet3d] | type[UNet3d]] = {
+NETWORKS: dict[str, Callable[..., SegmentationNetwork]] = {
     "residual_unet3d": ResidualUNet3d,
     "unet3d": UNet3d,
+    "sf_network": SFNetwork,
+    "unet2d": UNet2d,
+    "fusionnet": FusionNet,
 }
 """Name in a configuration -> class."""
 
 
-def build_network(config: NetworkConfig, in_channels: int, out_channels: int = 1) -> VolumeNetwork:
+def build_network(config: NetworkConfig, in_channels: int, out_channels: int = 1) -> SegmentationNetwork:
     """Make the network that `config` names, with fresh weights drawn from torch's global generator."""
     parameters = config.model_dump(exclude={"name"})
     return NETWORKS[config.name](in_channels, out_channels, **parameters)
+
+
+def require_patch_fits(config: NetworkConfig, patch_size: Sequence[int]) -> None:
+    """Refuse patches that leave a network without padding nothing to answer.
+
+    Raises:
+        InputError: A side of the patch in the plane of the first two axes is below the network's smallest.
+    """
+    with torch.device("meta"):
+        network = build_network(config, in_channels=1)
+    if network.margin and min(patch_size[:2]) < network.smallest:
+        raise InputError(
+            f"patches.size {' x '.join(map(str, patch_size))} is too small for the network {config.name}, which uses up"
+            f" {network.margin} pixels on each side: give at least {network.smallest} x {network.smallest}"
+        )
 
 
 def parameter_count(network: nn.Module) -> int:
@@ -28,7 +51,7 @@ def parameter_count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def set_prior_bias(network: VolumeNetwork, prior: float) -> None:
+def set_prior_bias(network: SegmentationNetwork, prior: float) -> None:
     """Start all output layers at logit(prior): training need not begin by unlearning a probability of 0.5.
 
     `prior` is the expected share of foreground voxels, above 0 and below 1; ValueError otherwise.
@@ -36,8 +59,4 @@ def set_prior_bias(network: VolumeNetwork, prior: float) -> None:
     """
     if not 0 < prior < 1:
         raise ValueError(f"the prior has to lie between 0 and 1, both excluded, but is {prior}")
-    with torch.no_grad():
-        for head in network.heads:
-            assert isinstance(head, nn.Conv3d)
-            assert head.bias is not None
-            head.bias.fill_(math.log(prior / (1 - prior)))
+    network.set_output_bias(math.log(prior / (1 - prior)))

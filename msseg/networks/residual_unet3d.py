@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from msseg.networks.blocks import InstanceNorm3d, UpsampleConv3d, conv1x1x1, conv3x3x3
-from msseg.networks.volume_network import VolumeNetwork, initialise
+from msseg.networks.segmentation_network import initialise
+from msseg.networks.volume_network import VolumeNetwork
 
 LEAK = 0.01
 DEPTH = 4

@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from msseg.networks.blocks import conv3x3x3
-from msseg.networks.volume_network import VolumeNetwork, initialise
+from msseg.networks.segmentation_network import initialise
+from msseg.networks.volume_network import VolumeNetwork
 
 DEPTH = 3
 SUPERVISED_LEVELS = 3

@@ -1,24 +1,20 @@
-"""What all networks share: any input size, output layers, deep supervision, first weights."""
+"""What the 3D networks share: any input size, output layers, deep supervision."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from msseg.networks.blocks import conv1x1x1
+from msseg.networks.segmentation_network import SegmentationNetwork
 
 Size = tuple[int, int, int]
 
-HEAD_STD = 0.01
-"""Spread of the output layers' first weights: small, so that the first probabilities follow the bias."""
 
-
-class VolumeNetwork(nn.Module):
+class VolumeNetwork(SegmentationNetwork):
     """Base of the 3D networks: pads to a size that can be halved, decodes, crops the logits back.
 
     A subclass sets `multiple` (a bottleneck voxel's size in input voxels) and computes its decoder levels'
     maps in `decode`.
     """
-
-    multiple: int
 
     def __init__(self, widths: tuple[int, ...], out_channels: int) -> None:
         """Make a 1x1x1 output layer for each decoder level; `widths` are their feature maps, finest first."""
@@ -74,21 +70,3 @@ def crop(logits: Tensor, before: Size, size: Size, factor: int) -> Tensor:
     x, y, z = (start // factor for start in before)
     width, height, depth = (-(-length // factor) for length in size)
     return logits[:, :, x : x + width, y : y + height, z : z + depth]
-
-
-def initialise(network: VolumeNetwork, negative_slope: float) -> None:
-    """He initialisation for (leaky) ReLU: normal weights that keep the variance through the layers; biases 0.
-
-    Source: He et al. 2015, "Delving Deep into Rectifiers", equation 15.
-    """
-    for module in network.modules():
-        if isinstance(module, nn.ConvTranspose3d):
-            # Stride = kernel size: each output voxel sees one voxel of every input map.
-            nn.init.normal_(module.weight, std=(2 / module.in_channels) ** 0.5)
-        elif isinstance(module, nn.Conv3d):
-            nn.init.kaiming_normal_(module.weight, a=negative_slope, nonlinearity="leaky_relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    for head in network.heads:
-        assert isinstance(head, nn.Conv3d)
-        nn.init.normal_(head.weight, std=HEAD_STD)

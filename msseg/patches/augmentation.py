@@ -1,4 +1,4 @@
-"""Augmentation of training patches with TorchIO: each entry of the configuration becomes one random transform."""
+"""Augmentation of training patches: image, label and maps go through one list of random transforms together."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -8,95 +8,56 @@ import torch
 import torchio as tio
 from torch import Tensor
 
-from msseg.config.patches import (
-    Affine,
-    Augmentation,
-    BiasField,
-    Blur,
-    Contrast,
-    Elastic,
-    Flip,
-    Gamma,
-    Motion,
-    Noise,
-)
-
-Spacing = tuple[float, float, float]
+from msseg.config.patches import Augmentation, Beyond
+from msseg.patches.frame import Frame, Shape, Spacing
+from msseg.patches.transforms import build_transforms, margin_along, warps_in_3d
 
 
 class PatchAugmentation:
-    """Applies the configured transforms to image and label together, in the order of the list.
+    """Applies the configured transforms to image, label and maps together, in the order of the list.
 
-    Intensity transforms touch the image alone; spatial ones move image (linear) and label (nearest neighbour) alike.
-    Randomness comes from PyTorch's global generator: the same seed draws the same augmentation.
+    Intensity transforms touch the image alone; spatial ones move image and maps (linear) and label (nearest neighbour)
+    alike. Randomness comes from PyTorch's global generator: the same seed draws the same augmentation.
+
+    Attributes:
+        margin: Voxels along each axis that the arrays have to have on both sides beyond the patch. They are cut off
+            after the last affine or elastic entry, so that what follows works on the patch alone.
     """
 
-    def __init__(self, entries: Sequence[Augmentation], size: tuple[int, int, int], spacing: Spacing) -> None:
-        """Build the transforms for patches of a given size (voxels) and voxel spacing (mm)."""
+    def __init__(
+        self,
+        entries: Sequence[Augmentation],
+        size: Shape,
+        spacing: Spacing,
+        margin: int = 0,
+        beyond: Beyond = "zero",
+        maps: Sequence[str] = (),
+    ) -> None:
+        """Build the transforms for patches of a given size (voxels, without margin) and voxel spacing (mm)."""
+        self.margin = margin_along(entries, size, margin)
+        x, y, z = (voxels + 2 * extra for voxels, extra in zip(size, self.margin, strict=True))
+        frame = Frame((x, y, z), spacing, beyond)
+        self.maps, self.upended = tuple(maps), warps_in_3d(entries, size)
         self.affine = np.diag([*spacing, 1.0])
-        extent = tuple(voxels * length for voxels, length in zip(size, spacing, strict=True))
-        self.transform = tio.Compose([_build(entry, extent) for entry in entries])
+        self.transform = tio.Compose(build_transforms(entries, frame, self.margin, self.maps), copy=False)
 
-    def __call__(self, image: np.ndarray, label: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Augment an image (C, X, Y, Z) and its label (1, X, Y, Z); the same shapes come back as float32 tensors."""
-        subject = tio.Subject(
-            image=tio.ScalarImage(tensor=torch.from_numpy(image), affine=self.affine),
-            label=tio.LabelMap(tensor=torch.from_numpy(label), affine=self.affine),
-        )
-        augmented = self.transform(subject)
-        return cast(Tensor, augmented.image.data).float(), cast(Tensor, augmented.label.data).float()
+    def __call__(self, image: np.ndarray, label: np.ndarray, *maps: np.ndarray) -> tuple[Tensor, ...]:
+        """Augment an image (C, X, Y, Z), its label (1, X, Y, Z) and its maps (1, X, Y, Z each), margins included.
 
+        The arrays may be changed; float32 tensors come back in the same order, without the margin.
+        """
+        tops = [data.max() for data in maps]
+        if self.upended:
+            # TorchIO fills what comes from beyond the patch with 0 or the minimum; seen from above, that is the maximum
+            # of a map: far from any border, where the deepest inside or a border itself would be wrong.
+            maps = tuple(top - data for top, data in zip(tops, maps, strict=True))
+        images: dict[str, tio.Image] = {"image": self._image(image), "label": self._image(label, tio.LabelMap)}
+        images |= {name: self._image(data) for name, data in zip(self.maps, maps, strict=True)}
+        augmented = self.transform(tio.Subject(images))
+        moved = [cast(tio.Image, augmented[name]).data.float() for name in images]
+        if self.upended:
+            moved[2:] = [float(top) - data for top, data in zip(tops, moved[2:], strict=True)]
+        return tuple(moved)
 
-class _RescaledGamma:
-    """Gamma on intensities scaled to 0..1 and back: on z-scores, half of which are negative, a power means nothing."""
-
-    def __init__(self, limits: tuple[float, float]) -> None:
-        self.limits = limits
-
-    def __call__(self, image: Tensor) -> Tensor:
-        for channel in range(len(image)):
-            low, high = image[channel].min(), image[channel].max()
-            if high > low:
-                exponent = torch.empty(1).uniform_(*self.limits).exp().item()
-                image[channel] = ((image[channel] - low) / (high - low)) ** exponent * (high - low) + low
-        return image
-
-
-class _LinearContrast:
-    """image * scale + shift on the subject; the background stays 0."""
-
-    def __init__(self, scale: tuple[float, float], shift: tuple[float, float]) -> None:
-        self.scale, self.shift = scale, shift
-
-    def __call__(self, image: Tensor) -> Tensor:
-        for channel in range(len(image)):
-            scale = torch.empty(1).uniform_(*self.scale).item()
-            shift = torch.empty(1).uniform_(*self.shift).item()
-            image[channel] = torch.where(image[channel] != 0, image[channel] * scale + shift, 0.0)
-        return image
-
-
-def _build(entry: Augmentation, extent_mm: tuple[float, ...]) -> tio.Transform:
-    p = entry.probability
-    match entry:
-        case Motion():
-            return tio.RandomMotion(entry.degrees, entry.translation, entry.movements, p=p)
-        case BiasField():
-            return tio.RandomBiasField(entry.coefficients, entry.order, p=p)
-        case Noise():
-            return tio.RandomNoise(entry.mean, entry.std, p=p)
-        case Blur():
-            return tio.RandomBlur(entry.std, p=p)
-        case Gamma():
-            return tio.Lambda(_RescaledGamma(entry.log_gamma), types_to_apply=[tio.INTENSITY], p=p)
-        case Contrast():
-            return tio.Lambda(_LinearContrast(entry.scale, entry.shift), types_to_apply=[tio.INTENSITY], p=p)
-        case Flip():
-            return tio.RandomFlip(entry.axes, flip_probability=entry.per_axis, p=p)
-        case Affine():
-            return tio.RandomAffine(entry.scales, entry.degrees, entry.translation, default_pad_value=0, p=p)
-        case Elastic():
-            # Beyond half the distance of two control points the field can fold over itself.
-            bounds = (length / (entry.control_points - 1) / 2 for length in extent_mm)
-            x, y, z = (min(entry.max_displacement, 0.99 * bound) for bound in bounds)
-            return tio.RandomElasticDeformation(entry.control_points, (x, y, z), entry.locked_borders, p=p)
+    def _image(self, data: np.ndarray, kind: type[tio.Image] = tio.ScalarImage) -> tio.Image:
+        return kind(tensor=torch.from_numpy(data), affine=self.affine)

@@ -18,15 +18,22 @@ def _single_thread(_: int) -> None:
 class PatchDataModule(L.LightningDataModule):
     """Patches of the training cases and whole volumes of the validation cases."""
 
-    def __init__(self, config: ExperimentConfig, train: Sequence[CachedCase], validation: Sequence[CachedCase]) -> None:
-        """Take the experiment and its prepared cases."""
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        train: Sequence[CachedCase],
+        validation: Sequence[CachedCase],
+        maps: Sequence[str] = (),
+    ) -> None:
+        """Take the experiment, its prepared cases, and the names of the maps that the loss needs."""
         super().__init__()
         self.config, self.train, self.validation = config, list(train), list(validation)
+        self.maps = tuple(maps)
 
     def train_dataloader(self) -> DataLoader[object]:
-        """Batches of patches: `image` (B, C, X, Y, Z), `label` (B, 1, X, Y, Z), `case` (list of ids)."""
+        """Batches of patches: `image` (B, C, X, Y, Z), `label` and each of `maps` (B, 1, X, Y, Z), `case` (list of ids)."""
         settings = self.config.training
-        dataset = PatchDataset(self.train, self.config.patches, self.config.augmentation, settings.seed)
+        dataset = PatchDataset(self.train, self.config.patches, self.config.augmentation, settings.seed, self.maps)
         sampler = EpochSampler(len(dataset), settings.seed)
         if self.trainer:
             sampler = EpochSampler(len(dataset), settings.seed, self.trainer.global_rank, self.trainer.world_size)
@@ -44,5 +51,5 @@ class PatchDataModule(L.LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[object]:
-        """Whole volumes, one at a time: `image` (C, X, Y, Z), `label` (X, Y, Z), `case`."""
-        return DataLoader(VolumeDataset(self.validation), batch_size=None, shuffle=False)
+        """Whole volumes, one at a time: `image` (C, X, Y, Z), `label` (X, Y, Z), each of `maps` (1, X, Y, Z), `case`."""
+        return DataLoader(VolumeDataset(self.validation, self.maps), batch_size=None, shuffle=False)

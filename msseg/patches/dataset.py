@@ -23,11 +23,15 @@ class PatchDataset(Dataset[Patch]):
         patches: PatchesConfig,
         augmentation: Sequence[Augmentation],
         seed: int,
+        maps: Sequence[str] = (),
     ) -> None:
-        """Take the prepared training cases and the settings."""
-        self.cases, self.patches, self.seed = list(cases), patches, seed
+        """Take the prepared training cases, the settings, and the names of the maps that the loss needs."""
+        self.cases, self.patches, self.seed, self.maps = list(cases), patches, seed, tuple(maps)
         self.augmentations = [
-            PatchAugmentation(augmentation, patches.size, case.prepared().spacing) for case in self.cases
+            PatchAugmentation(
+                augmentation, patches.size, case.prepared().spacing, patches.margin, patches.beyond, self.maps
+            )
+            for case in self.cases
         ]
 
     def __len__(self) -> int:
@@ -38,35 +42,44 @@ class PatchDataset(Dataset[Patch]):
         """Patch of a running number: epoch * len(self) + index.
 
         Returns:
-            `image` (C, X, Y, Z), `label` (1, X, Y, Z), both float32, and `case`, the id.
+            `image` (C, X, Y, Z), `label` (1, X, Y, Z), `maps`, by name (1, X, Y, Z), all float32, and `case`, the id.
         """
         epoch, index = divmod(number, len(self))
         seeds = np.random.SeedSequence([self.seed, epoch, index])
         which = index % len(self.cases)
-        case = self.cases[which]
-        image, label = draw_patch(case, self.patches.size, self.patches.lesion_share, np.random.default_rng(seeds))
+        case, augment = self.cases[which], self.augmentations[which]
+        drawn = draw_patch(case, self.patches, np.random.default_rng(seeds), augment.margin, self.maps)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0] >> 1))
-            image_tensor, label_tensor = self.augmentations[which](image, label)
-        return {"image": image_tensor, "label": label_tensor, "case": case.case}
+            image, label, *maps = augment(*drawn)
+        return {
+            "image": image,
+            "label": label,
+            "maps": dict(zip(self.maps, maps, strict=True)),
+            "case": case.case,
+        }
 
 
 class VolumeDataset(Dataset[Patch]):
     """Whole prepared volumes, without augmentation, for validation."""
 
-    def __init__(self, cases: Sequence[CachedCase]) -> None:
-        """Take the prepared cases."""
-        self.cases = list(cases)
+    def __init__(self, cases: Sequence[CachedCase], maps: Sequence[str] = ()) -> None:
+        """Take the prepared cases, and the names of the maps that the loss needs."""
+        self.cases, self.maps = list(cases), tuple(maps)
 
     def __len__(self) -> int:
         """Number of cases."""
         return len(self.cases)
 
     def __getitem__(self, index: int) -> Patch:
-        """`image` (C, X, Y, Z) float32, `label` (X, Y, Z) boolean, and `case`, the id."""
+        """`image` (C, X, Y, Z) float32, `label` (X, Y, Z) boolean, `maps`, by name (1, X, Y, Z), and `case`, the id."""
         case = self.cases[index]
-        image, label = np.array(case.data()), np.array(case.label())
-        return {"image": torch.from_numpy(image), "label": torch.from_numpy(label), "case": case.case}
+        return {
+            "image": torch.from_numpy(np.array(case.data())),
+            "label": torch.from_numpy(np.array(case.label())),
+            "maps": {name: torch.from_numpy(np.array(case.map(name))[np.newaxis]) for name in self.maps},
+            "case": case.case,
+        }
 
 
 class EpochSampler(Sampler[int]):

@@ -4,31 +4,47 @@ TorchIO's LabelSampler builds a probability map of the whole volume for every dr
 known beforehand and only the patch's own voxels are read from the memory map, so a draw costs the patch and no more.
 """
 
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
 
+from msseg.config.patches import Beyond, PatchesConfig
+from msseg.patches.frame import Shape
 from msseg.volumes.cache import CachedCase
-
-Shape = tuple[int, int, int]
 
 
 def draw_patch(
-    case: CachedCase, size: Shape, lesion_share: float, random: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+    case: CachedCase,
+    patches: PatchesConfig,
+    random: np.random.Generator,
+    margin: Shape = (0, 0, 0),
+    maps: Sequence[str] = (),
+) -> tuple[np.ndarray, ...]:
     """Draw a random patch.
 
     Args:
         case: The prepared case.
-        size: Voxels along each axis; where the volume is smaller, zeros are added on both sides.
-        lesion_share: Chance that the patch is made to contain a lesion voxel, at a random place in the patch;
-            otherwise, and in a case without lesion, its position is uniform.
+        patches: Size, share of patches made to contain a lesion voxel, at a random place in the patch (otherwise, and
+            in a case without lesion, the position is uniform), and what lies beyond the volume's edge.
         random: Source of randomness.
+        margin: Voxels to add on both sides along each axis; they do not count for the position.
+        maps: Names of the case's maps to cut as well.
 
     Returns:
-        Image (C, *size) float32 and label (1, *size) float32 with values 0 and 1.
+        Image (C, *size) float32, label (1, *size) float32 with values 0 and 1, and each map (1, *size) float32; `size`
+        with the margin. Beyond the volume, maps keep the value at its edge where image and label are 0.
     """
     data, label = case.data(), case.label()
-    start = draw_start(label.shape, size, lesion_share, case.lesion_voxels(), random)
-    return cut(data, start, size), cut(label[np.newaxis], start, size).astype(np.float32)
+    first = draw_start(label.shape, patches.size, patches.lesion_share, case.lesion_voxels(), random)
+    start = first[0] - margin[0], first[1] - margin[1], first[2] - margin[2]
+    x, y, z = (length + 2 * extra for length, extra in zip(patches.size, margin, strict=True))
+    size, beyond = (x, y, z), patches.beyond
+    return (
+        cut(data, start, size, beyond),
+        cut(label[np.newaxis], start, size, beyond).astype(np.float32),
+        *(cut(case.map(name)[np.newaxis], start, size, "edge" if beyond == "zero" else beyond) for name in maps),
+    )
 
 
 def draw_start(
@@ -54,13 +70,43 @@ def draw_start(
     return start[0], start[1], start[2]
 
 
-def cut(data: np.ndarray, start: Shape, size: Shape) -> np.ndarray:
-    """The patch of a (C, X, Y, Z) array from `start`, with zeros where it reaches beyond the array."""
-    patch = np.zeros((data.shape[0], *size), dtype=data.dtype)
-    source, target = [slice(None)], [slice(None)]
-    for axis in range(3):
-        first, last = max(start[axis], 0), min(start[axis] + size[axis], data.shape[axis + 1])
-        source.append(slice(first, last))
-        target.append(slice(first - start[axis], last - start[axis]))
-    patch[tuple(target)] = data[tuple(source)]
+def cut(data: np.ndarray, start: Shape, size: Shape, beyond: Beyond | Literal["edge"] = "zero") -> np.ndarray:
+    """The patch of a (C, X, Y, Z) array from `start`; of a memory map, only what it needs is read.
+
+    Args:
+        data: The volume.
+        start: First voxel; negative where the patch begins before the volume.
+        size: Voxels along each axis.
+        beyond: What fills the patch beyond the volume: zeros, the volume mirrored (NumPy's `reflect`: without its edge
+            twice, and as often as it takes), or the values at its edge.
+    """
+    extents = data.shape[1:]
+    if beyond == "zero":
+        patch = np.zeros((data.shape[0], *size), dtype=data.dtype)
+        within = [
+            slice(max(first, 0), min(first + length, extent))
+            for first, length, extent in zip(start, size, extents, strict=True)
+        ]
+        target = [slice(part.start - first, part.stop - first) for part, first in zip(within, start, strict=True)]
+        patch[:, *target] = data[:, *within]
+        return patch
+    fold = _mirror if beyond == "mirror" else _hold
+    places = [
+        fold(np.arange(first, first + length), extent)
+        for first, length, extent in zip(start, size, extents, strict=True)
+    ]
+    patch = np.array(data[:, *(slice(place.min(), place.max() + 1) for place in places)])
+    for axis, place in enumerate(places, start=1):
+        patch = patch.take(place - place.min(), axis)
     return patch
+
+
+def _mirror(places: np.ndarray, extent: int) -> np.ndarray:
+    """Places of an endless row of mirror images, as places of the volume."""
+    if extent == 1:
+        return np.zeros_like(places)
+    return extent - 1 - np.abs(places % (2 * extent - 2) - (extent - 1))
+
+
+def _hold(places: np.ndarray, extent: int) -> np.ndarray:
+    return np.clip(places, 0, extent - 1)

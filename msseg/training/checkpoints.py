@@ -25,7 +25,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 def better(select: str) -> Literal["min", "max"]:
     """Which of two values of the metric that models are selected by is the better one."""
-    return "max" if select.endswith("dsc") else "min"
+    return "min" if select.endswith("loss") else "max"
 
 
 def checkpoint_callbacks(folder: Path, select: str, validated: bool) -> list[ModelCheckpoint]:

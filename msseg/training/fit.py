@@ -4,6 +4,7 @@ import logging
 import time
 import zipfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +14,31 @@ import torch
 from rich.console import Console
 
 from msseg.cases.case import Case
+from msseg.cases.labels import label_meaning_of
 from msseg.cases.splits import Split
 from msseg.config.experiment import ExperimentConfig
+from msseg.config.inference import InferenceConfig
 from msseg.errors import InputError
 from msseg.inference.device import choose_device
 from msseg.inference.progress import case_progress, say
 from msseg.model import SETTINGS_FILE, ModelSettings, save_model
-from msseg.networks.registry import build_network, parameter_count, set_prior_bias
-from msseg.networks.volume_network import VolumeNetwork
+from msseg.networks.registry import build_network, parameter_count, require_patch_fits, set_prior_bias
+from msseg.networks.segmentation_network import SegmentationNetwork
 from msseg.patches.datamodule import PatchDataModule
 from msseg.runs import ModelRun, versions, write_json
 from msseg.training.checkpoints import BEST, LAST
+from msseg.training.finish import finish
 from msseg.training.memory import keep_freed_memory
 from msseg.training.precision import training_precision
 from msseg.training.progress import duration, read_epochs
 from msseg.training.task import SegmentationTask
 from msseg.training.trainer import fit, make_trainer
-from msseg.volumes.cache import CachedCase, cache_case
+from msseg.volumes.cache import CachedCase, Truth, cache_case
 
 _LOG = logging.getLogger(__name__)
 
 SMALLEST_PRIOR = 1e-5
-"""Prior of the class lesion where the training volumes hold none: the logit has to be finite."""
+"""Prior of a class that the training volumes hardly hold: the logit has to be finite."""
 
 
 def train_model(
@@ -64,17 +68,21 @@ def train_model(
         say(console, f"{run.folder.name}: already trained")
         return
     checkpoint = _last_checkpoint(run) if resume else None
-    network, device, dtype = _fresh_network(config, len(channels))
-    train = _prepare(split.train, channels, config, cache, console, "training")
-    validation = _prepare(split.validation, channels, config, cache, console, "validation")
-    set_prior_bias(network, _lesion_prior(train))
+    network, device, dtype = _fresh_network(config, len(channels) * (2 * config.preprocessing.context + 1))
     task = SegmentationTask(config, network, dtype)
+    maps = task.loss.maps
+    prepare = partial(_prepare, channels=channels, config=config, cache=cache, maps=maps, console=console)
+    train = prepare(split.train, role="training")
+    validation = prepare(split.validation, role="validation")
+    set_prior_bias(network, _foreground_prior(train))
     begun = time.perf_counter()
     trainer = make_trainer(config, run, device, dtype, bool(validation), console)
     facts = _facts(config, channels, split, parameter_count(network), str(device), str(dtype))
     write_json(run.facts, facts)
-    fit(trainer, task, PatchDataModule(config, train, validation), checkpoint)
-    _keep_model(config, channels, run, task, facts)
+    fit(trainer, task, PatchDataModule(config, train, validation, maps), checkpoint)
+    provenance = _load_best(config, run, task, facts)
+    inference = finish(config, task, train, validation)
+    save_model(run.model, task.network, _model_settings(config, channels, inference, provenance))
     rows = read_epochs(run.epochs)
     seconds = round(sum(float(row["seconds"]) for row in rows), 1)
     write_json(run.facts, facts | {"seconds_training": seconds, "epochs": len(rows)})
@@ -82,7 +90,7 @@ def train_model(
     say(console, f"{run.folder.name}: trained in {trained}, the model is in {run.model}")
 
 
-def _fresh_network(config: ExperimentConfig, channels: int) -> tuple[VolumeNetwork, torch.device, torch.dtype]:
+def _fresh_network(config: ExperimentConfig, channels: int) -> tuple[SegmentationNetwork, torch.device, torch.dtype]:
     """A network with weights of the seed, and where and in which arithmetic it is trained."""
     training = config.training
     device = choose_device(training.device)
@@ -92,8 +100,9 @@ def _fresh_network(config: ExperimentConfig, channels: int) -> tuple[VolumeNetwo
         torch.set_num_threads(training.threads)
     L.seed_everything(training.seed, verbose=False)
     network = build_network(config.network, in_channels=channels)
-    network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    return network, device, training_precision(training.precision, device, config.patches.size, network.multiple)
+    require_patch_fits(config.network, config.patches.size)
+    network.to(memory_format=torch.channels_last_3d)
+    return network, device, training_precision(training.precision, device, config.patches.size, network)
 
 
 def _last_checkpoint(run: ModelRun) -> Path | None:
@@ -111,43 +120,45 @@ def _prepare(
     channels: tuple[str, ...],
     config: ExperimentConfig,
     cache: Path,
+    maps: Sequence[str],
     console: Console,
     role: str,
 ) -> list[CachedCase]:
+    truth = Truth(label_meaning_of(config.data), config.data.membrane_width)
     prepared = []
     with case_progress(console, f"preparing {role} cases", len(cases)) as done:
         for case in cases:
-            cached = cache_case(case, channels, config.preprocessing, cache)
+            cached = cache_case(case, channels, config.preprocessing, cache, truth, maps)
             if not len(cached.lesion_voxels()):
-                _LOG.warning("the %s case %s has no lesion voxel", role, case.id)
+                _LOG.warning("the %s case %s has no foreground voxel", role, case.id)
             prepared.append(cached)
             done()
     return prepared
 
 
-def _lesion_prior(cases: Sequence[CachedCase]) -> float:
-    """Share of lesion voxels in the training volumes."""
-    lesion = sum(len(case.lesion_voxels()) for case in cases)
-    if not lesion:
+def _foreground_prior(cases: Sequence[CachedCase]) -> float:
+    """Share of foreground voxels in the training volumes."""
+    foreground = sum(len(case.lesion_voxels()) for case in cases)
+    if not foreground:
         names = ", ".join(case.case for case in cases[:5])
-        raise InputError(f"no training case has a lesion voxel ({names}): there is nothing to learn; check the labels")
+        raise InputError(
+            f"no training case has a foreground voxel ({names}): there is nothing to learn; check the labels, and what"
+            " their values mean (data.label_meaning)"
+        )
     voxels = sum(int(np.prod(case.label().shape)) for case in cases)
-    return min(max(lesion / voxels, SMALLEST_PRIOR), 1 - SMALLEST_PRIOR)
+    return min(max(foreground / voxels, SMALLEST_PRIOR), 1 - SMALLEST_PRIOR)
 
 
-def _keep_model(
-    config: ExperimentConfig,
-    channels: tuple[str, ...],
-    run: ModelRun,
-    task: SegmentationTask,
-    facts: dict[str, Any],
-) -> None:
-    """Write the best state (or the last, where nothing was validated) as the model folder."""
+def _load_best(
+    config: ExperimentConfig, run: ModelRun, task: SegmentationTask, facts: dict[str, Any]
+) -> dict[str, Any]:
+    """Load the best state (or the last, where nothing was validated) and say where it comes from."""
     validated = (run.checkpoints / BEST).exists()
     source = run.checkpoints / (BEST if validated else LAST)
     checkpoint = torch.load(source, map_location="cpu", weights_only=False)
     task.load_state_dict(checkpoint["state_dict"])
-    provenance = {
+    task.network.eval()
+    return {
         "experiment": config.name,
         "train": facts["train"],
         "validation": facts["validation"],
@@ -156,15 +167,19 @@ def _keep_model(
         "seed": config.training.seed,
         "versions": versions(),
     }
-    settings = ModelSettings(
+
+
+def _model_settings(
+    config: ExperimentConfig, channels: tuple[str, ...], inference: InferenceConfig, provenance: dict[str, Any]
+) -> ModelSettings:
+    return ModelSettings(
         network=config.network,
         channels=channels,
         preprocessing=config.preprocessing,
         patch_size=config.patches.size,
-        inference=config.inference,
+        inference=inference,
         provenance=provenance,
     )
-    save_model(run.model, task.network, settings)
 
 
 def _facts(

@@ -6,6 +6,8 @@ import torch
 
 from msseg.errors import InputError
 from msseg.inference.device import choose_precision
+from msseg.networks.segmentation_network import SegmentationNetwork
+from msseg.networks.slice_network import SliceNetwork
 
 SMALLEST_BF16_MAP = 3
 """Voxels along an axis from which gradients in bf16 are right on a CPU. Below, oneDNN 3.12 (PyTorch 2.13) reads and
@@ -14,13 +16,18 @@ process dies. Found with AVX512_BF16 on maps of two voxels along the first axis,
 169688 is about a relative of it."""
 
 
-def training_precision(name: str, device: torch.device, patch_size: Sequence[int], multiple: int) -> torch.dtype:
-    """The arithmetic for patches of a size, and a network whose lowest level is smaller by `multiple`.
+def training_precision(
+    name: str, device: torch.device, patch_size: Sequence[int], network: SegmentationNetwork
+) -> torch.dtype:
+    """The arithmetic for patches of a size and a network. Convolutions in 2D are right in bf16 at every size.
 
     Raises:
         InputError: bf16 is asked for where its gradients are wrong, or as `choose_precision`.
     """
     dtype = choose_precision(name, device)
+    if isinstance(network, SliceNetwork):
+        return dtype
+    multiple = network.multiple
     smallest = min(-(-length // multiple) for length in patch_size)
     if dtype != torch.bfloat16 or device.type != "cpu" or smallest >= SMALLEST_BF16_MAP:
         return dtype

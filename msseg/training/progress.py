@@ -13,6 +13,8 @@ from msseg.atomic import write_text
 from msseg.inference.progress import say
 
 COLUMNS = ("epoch", "train_loss", "val_loss", "val_dsc", "learning_rate", "seconds")
+SCORE_NAMES = {"val_dsc": "DSC", "val_v_rand": "V_rand", "val_seg": "SEG"}
+"""Scores of a validation and what they are called; a task has the first, and perhaps one of the others."""
 
 
 class EpochTable(L.Callback):
@@ -22,10 +24,17 @@ class EpochTable(L.Callback):
         row: The last epoch's row, by column; empty before there is one.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Take the CSV file's path."""
+    def __init__(self, path: Path, further: tuple[str, ...] = ()) -> None:
+        """Take the CSV file's path and the scores besides the DSC that the task is validated by."""
         self.path, self.started, self.learning_rate = path, 0.0, 0.0
         self.row: dict[str, str] = {}
+        self.further = further
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The table's columns; the task's own score stands behind the DSC."""
+        place = COLUMNS.index("val_dsc") + 1
+        return (*COLUMNS[:place], *self.further, *COLUMNS[place:])
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock, and note the learning rate before the schedule changes it for the next epoch."""
@@ -43,11 +52,12 @@ class EpochTable(L.Callback):
             "train_loss": _number(metrics.get("train_loss")),
             "val_loss": _number(metrics.get("val_loss")) if validated else "",
             "val_dsc": _number(metrics.get("val_dsc")) if validated else "",
+            **{name: _number(metrics.get(name)) if validated else "" for name in self.further},
             "learning_rate": f"{self.learning_rate:.4g}",
             "seconds": f"{time.perf_counter() - self.started:.2f}",
         }
         earlier = [row for row in read_epochs(self.path) if int(row["epoch"]) < trainer.current_epoch]
-        lines = [COLUMNS, *([row[column] for column in COLUMNS] for row in [*earlier, self.row])]
+        lines = [self.columns, *([row[column] for column in self.columns] for row in [*earlier, self.row])]
         write_text(self.path, "".join(",".join(line) + "\n" for line in lines))
 
 
@@ -74,7 +84,7 @@ class TrainingProgress(L.Callback):
         """Show the bar."""
         self.begun, self.first_epoch = time.perf_counter(), trainer.current_epoch
         if self.console.is_terminal and trainer.is_global_zero:
-            fields = "epoch {task.fields[epoch]}  loss {task.fields[loss]}  validation DSC {task.fields[dsc]}"
+            fields = "epoch {task.fields[epoch]}  loss {task.fields[loss]}  validation {task.fields[scores]}"
             self.bar = Progress(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),
@@ -86,7 +96,7 @@ class TrainingProgress(L.Callback):
             )
             steps = (trainer.max_epochs or 0) * int(trainer.num_training_batches)
             self.task = self.bar.add_task(
-                self.title, total=steps, completed=trainer.global_step, epoch=_epoch(trainer), loss="-", dsc="-"
+                self.title, total=steps, completed=trainer.global_step, epoch=_epoch(trainer), loss="-", scores="-"
             )
             self.bar.start()
 
@@ -106,14 +116,14 @@ class TrainingProgress(L.Callback):
         row = self.table.row
         if self.bar:
             if row["val_dsc"]:
-                self.bar.update(self.task, dsc=f"{float(row['val_dsc']):.4f}")
+                self.bar.update(self.task, scores=_scores(row))
             return
         done = trainer.current_epoch + 1 - self.first_epoch
         to_do = (trainer.max_epochs or 0) - trainer.current_epoch - 1
         left = duration((time.perf_counter() - self.begun) / done * to_do)
         text = f"{self.title}, epoch {_epoch(trainer)}: loss {float(row['train_loss']):.4f}"
         if row["val_dsc"]:
-            text += f", validation loss {float(row['val_loss']):.4f}, DSC {float(row['val_dsc']):.4f}"
+            text += f", validation loss {float(row['val_loss']):.4f}, {_scores(row)}"
         say(self.console, f"{text} ({left} left at most)" if to_do else text)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
@@ -138,6 +148,10 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _scores(row: dict[str, str]) -> str:
+    return ", ".join(f"{name} {float(row[key]):.4f}" for key, name in SCORE_NAMES.items() if row.get(key))
 
 
 def _epoch(trainer: L.Trainer) -> str:

@@ -5,24 +5,26 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor, nn
+from torch import Tensor
 
 from msseg.config.experiment import ExperimentConfig
 from msseg.errors import InputError
 from msseg.inference.windows import predict_logits, window_size
 from msseg.losses.registry import build_loss
-from msseg.metrics.overlap import count_overlap
+from msseg.networks.segmentation_network import SegmentationNetwork
 from msseg.training.optimisation import make_optimiser, make_schedule
+from msseg.training.validation import validation_scores
 
 
 class SegmentationTask(L.LightningModule):
     """Binary segmentation: one network, one loss; validation with sliding windows over whole volumes."""
 
-    def __init__(self, config: ExperimentConfig, network: nn.Module, dtype: torch.dtype) -> None:
+    def __init__(self, config: ExperimentConfig, network: SegmentationNetwork, dtype: torch.dtype) -> None:
         """Take the experiment, the network to train and the arithmetic of validation."""
         super().__init__()
         self.config, self.network, self.dtype_of_windows = config, network, dtype
         self.loss = build_loss(config.loss)
+        self.scores = validation_scores(config)
 
     def on_train_epoch_start(self) -> None:
         """Seed dropout anew each epoch, so that a resumed training repeats what an undisturbed one does."""
@@ -31,19 +33,21 @@ class SegmentationTask(L.LightningModule):
             torch.empty((), dtype=torch.int64).random_()  # as loaders drew before they had a generator of their own
 
     def training_step(self, batch: dict[str, Any], _: int) -> Tensor:
-        """Loss of a batch: image (B, C, X, Y, Z), label (B, 1, X, Y, Z)."""
+        """Loss of a batch: image (B, C, X, Y, Z), label (B, 1, X, Y, Z), maps of the label's shape."""
         image = batch["image"].to(memory_format=torch.channels_last_3d)
-        loss: Tensor = self.loss(self.network(image), batch["label"])
+        logits = self.network(image)
+        margin = self.network.margin
+        target = centre(batch["label"], margin)
+        loss: Tensor = self.loss(logits, target, {name: centre(of, margin) for name, of in batch["maps"].items()})
         self._require_finite(loss, f"on a patch of {', '.join(batch['case'])}")
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(image), sync_dist=True)
         return loss
 
     def validation_step(self, case: dict[str, Any], _: int) -> None:
-        """Loss and DSC of one whole volume: image (C, X, Y, Z), label (X, Y, Z)."""
+        """Loss and scores of one whole volume: image (C, X, Y, Z), label (X, Y, Z)."""
         data, truth = case["image"], case["label"]
         settings = self.config.inference
-        multiple = getattr(self.network, "multiple", 1)
-        size = window_size(data.shape[1:], self.config.patches.size, settings.window, multiple)
+        size = window_size(data.shape[1:], self.config.patches.size, settings.window, self.network.multiple)
         logits = predict_logits(
             self.network,
             data,
@@ -53,11 +57,19 @@ class SegmentationTask(L.LightningModule):
             device=self.device,
             dtype=self.dtype_of_windows,
         )
-        loss = self.loss(logits[None, None], truth[None, None].float())
+        maps = {name: of[None] for name, of in case["maps"].items()}
+        loss = self.loss(logits[None, None], truth[None, None].float(), maps)
         self._require_finite(loss, f"on the validation case {case['case']}")
-        mask = logits.sigmoid() > settings.threshold
-        score = count_overlap(mask.cpu().numpy(), truth.cpu().numpy()).dsc
-        self.log_dict({"val_loss": loss, "val_dsc": score}, on_epoch=True, batch_size=1, sync_dist=True)
+        self.log("val_loss", loss, on_epoch=True, batch_size=1, sync_dist=True)
+        self.scores.add(logits.sigmoid().float().cpu().numpy(), truth.cpu().numpy())
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the scores of the validation before."""
+        self.scores = validation_scores(self.config)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log what the whole validation set scores."""
+        self.log_dict({f"val_{name}": score for name, score in self.scores.summary().items()}, sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
         """Refuse weights that are not finite before they get into a checkpoint."""
@@ -77,3 +89,8 @@ class SegmentationTask(L.LightningModule):
         optimiser = make_optimiser(self.network, self.config.optimiser)
         schedule = make_schedule(optimiser, self.config.schedule, self.config.training.epochs)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "epoch", "frequency": 1}}
+
+
+def centre(volumes: Tensor, margin: int) -> Tensor:
+    """What a network without padding says something about: (B, C, X, Y, Z) without `margin` at the sides of a slice."""
+    return volumes[:, :, margin : volumes.shape[2] - margin, margin : volumes.shape[3] - margin]

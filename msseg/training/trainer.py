@@ -18,6 +18,9 @@ from msseg.training.checkpoints import AtomicCheckpointIO, StopEarly, better, ch
 from msseg.training.progress import EpochTable, TrainingProgress
 from msseg.training.task import SegmentationTask
 
+TASK_SCORES = {"membranes": ("val_v_rand",), "cells": ("val_seg",)}
+"""Scores besides the DSC that a task's validation has (see `msseg.training.validation`)."""
+
 
 def make_trainer(
     config: ExperimentConfig,
@@ -30,7 +33,7 @@ def make_trainer(
     """The trainer of one model: checkpoints, epoch table, progress, early stopping and TensorBoard in its folder."""
     _quiet_lightning()
     settings = config.training
-    table = EpochTable(run.epochs)
+    table = EpochTable(run.epochs, TASK_SCORES.get(config.task, ()))
     callbacks: list[L.Callback] = [
         *checkpoint_callbacks(run.checkpoints, settings.select, validated),
         table,

@@ -1,6 +1,7 @@
 """Reading and writing volumes, and whether two of them lie on one grid."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -9,12 +10,32 @@ import numpy as np
 from msseg.atomic import replacing
 from msseg.cases.names import counted
 from msseg.errors import InputError
-from msseg.volumes.nifti import NIFTI_SUFFIXES, load_nifti, volume_suffix
+from msseg.volumes.hdf5 import load_hdf5
+from msseg.volumes.nifti import load_nifti
+from msseg.volumes.suffixes import (
+    HDF5_SUFFIXES,
+    NIFTI_SUFFIXES,
+    PNG_SUFFIXES,
+    STACK_SUFFIXES,
+    TIFF_SUFFIXES,
+    VOLUME_SUFFIXES,
+    WRITTEN_SUFFIXES,
+    output_suffix,
+    volume_stem,
+    volume_suffix,
+)
+from msseg.volumes.tiff import Colour, load_png, load_tiff, write_tiff
 from msseg.volumes.volume import Volume
 
 __all__ = [
+    "HDF5_SUFFIXES",
     "NIFTI_SUFFIXES",
+    "STACK_SUFFIXES",
+    "VOLUME_SUFFIXES",
+    "WRITTEN_SUFFIXES",
+    "output_suffix",
     "read_label",
+    "read_raw",
     "read_volume",
     "require_same_grid",
     "same_grid",
@@ -29,27 +50,59 @@ GRID_TOLERANCE_MM = 1e-2
 _LOG = logging.getLogger(__name__)
 
 
-def volume_stem(path: Path) -> str:
-    """The file name without its NIfTI ending: 'a/X.nii.gz' -> 'X'."""
-    return path.name.removesuffix(volume_suffix(path) or path.suffix)
+def read_volume(
+    path: Path | str,
+    dtype: type[np.floating] = np.float32,
+    pages: Sequence[int] | None = None,
+    colour: Colour = "refuse",
+) -> Volume:
+    """Read a volume: NIfTI-1 or NIfTI-2, gzipped or not, with its scaling applied; or a stack of slices.
 
-
-def read_volume(path: Path | str, dtype: type[np.floating] = np.float32) -> Volume:
-    """Read a 3D NIfTI-1 or NIfTI-2 file, gzipped or not, with its intensity scaling applied.
-
-    Voxels that are NaN or infinite, which some tools write outside the brain, become 0, and a warning is logged.
+    A stack is a multi-page TIFF, a PNG (one slice), or a data set of an HDF5 file (`stack.h5` or `stack.h5/name`); its
+    volume has the shape (rows, columns, slices), and a voxel is 1 x 1 x 1, since such files seldom say better. Voxels
+    that are NaN or infinite, which some tools write outside the brain, become 0, and a warning is logged.
 
     Args:
         path: The file. Further axes of length one are dropped.
         dtype: Type of the voxels in memory.
+        pages: Of a stack, the slices to read, from 0; None: all.
+        colour: What becomes of colours in TIFF and PNG: refused, or turned into brightness.
 
     Raises:
-        InputError: The file is missing, no NIfTI, damaged, not 3D, or has an unusable affine or no finite voxel.
+        InputError: The file is missing, of no known kind, damaged, of another shape, or has an unusable affine or no
+            finite voxel.
     """
     path = Path(path)
+    if is_stack(path):
+        with np.errstate(over="ignore"):
+            data = read_raw(path, pages, colour).astype(dtype)
+        return Volume(_finite(data, path), np.eye(4), path=path)
     data, image = load_nifti(path, dtype)
     affine = np.asarray(image.affine, dtype=np.float64)
     return Volume(_finite(data, path), affine, image.header, path)
+
+
+def is_stack(path: Path) -> bool:
+    """Whether a file holds slices without a place in the world."""
+    return volume_suffix(path, STACK_SUFFIXES) is not None
+
+
+def read_raw(path: Path, pages: Sequence[int] | None = None, colour: Colour = "refuse") -> np.ndarray:
+    """Slices of a stack in the file's own type, shape (rows, columns, slices).
+
+    Raises:
+        InputError: As `read_volume`.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, not a file")
+    suffix = (volume_suffix(path) or "").lower()
+    if suffix in HDF5_SUFFIXES:
+        return load_hdf5(path, pages)
+    if suffix in TIFF_SUFFIXES:
+        return load_tiff(path, pages, colour)
+    if suffix in PNG_SUFFIXES:
+        return load_png(path, colour)
+    raise ValueError(f"{path} is no stack")
 
 
 def read_label(path: Path | str, threshold: float = LABEL_THRESHOLD) -> Volume:
@@ -63,21 +116,26 @@ def read_label(path: Path | str, threshold: float = LABEL_THRESHOLD) -> Volume:
 
 
 def write_volume(path: Path, data: np.ndarray, like: Volume) -> None:
-    """Write voxels on another volume's grid, with its affine, qform and sform codes and units.
+    """Write voxels on another volume's grid: NIfTI with its affine, qform and sform codes and units, or TIFF.
 
     Args:
-        path: Target, ending in .nii or .nii.gz; written under a temporary name and renamed.
-        data: Array of `like`'s shape; boolean is stored as uint8.
+        path: Target, ending in .nii, .nii.gz, .tif or .tiff; written under a temporary name and renamed.
+        data: Array of `like`'s shape. Boolean is stored as uint8: 0 and 1 in NIfTI, 0 and 255 in TIFF, where people
+            look at them. A TIFF has one page for each slice, compressed (zlib) unless it holds floating point.
         like: The volume whose grid and header are kept.
 
     Raises:
         InputError: The folder cannot be written to.
         ValueError: The shapes differ, or the name has another ending.
     """
-    if volume_suffix(path) is None:
-        raise ValueError(f"the name {path.name} does not end in .nii or .nii.gz")
+    suffix = volume_suffix(path, WRITTEN_SUFFIXES)
+    if suffix is None:
+        raise ValueError(f"the name {path.name} does not end in {', '.join(WRITTEN_SUFFIXES)}")
     if data.shape != like.shape:
         raise ValueError(f"data of shape {data.shape} does not lie on a grid of shape {like.shape}")
+    if suffix.lower() in TIFF_SUFFIXES:
+        write_tiff(path, data)
+        return
     image = _image(data.astype(np.uint8) if data.dtype == bool else data, like)
     with replacing(path) as temporary:
         nib.save(image, temporary)

@@ -12,8 +12,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from msseg.errors import InputError
-
-NIFTI_SUFFIXES = (".nii.gz", ".nii")
+from msseg.volumes.suffixes import NIFTI_SUFFIXES, volume_suffix
 
 FLATTEST_VOXEL = 1e-6
 """Smallest ratio of a voxel's volume to the product of its edges: below it, the edges lie in one plane."""
@@ -30,14 +29,6 @@ _DAMAGED = (
     OverflowError,
     MemoryError,
 )
-
-
-def volume_suffix(path: Path) -> str | None:
-    """The file name's NIfTI ending ('.nii.gz' or '.nii') as written, or None."""
-    for suffix in NIFTI_SUFFIXES:
-        if path.name.lower().endswith(suffix):
-            return path.name[-len(suffix) :]
-    return None
 
 
 def load_nifti(path: Path, dtype: type[np.floating]) -> tuple[np.ndarray, nib.Nifti1Image]:
@@ -85,7 +76,7 @@ def _require_file(path: Path) -> None:
             raise InputError(f"{path} is a link to {path.readlink()}, which is not there; fetch the data (datalad get)")
         if not path.exists():
             raise InputError(f"{path} does not exist")
-        if volume_suffix(path) is None:
+        if volume_suffix(path, NIFTI_SUFFIXES) is None:
             raise InputError(f"{path} is not a NIfTI file: its name has to end in .nii or .nii.gz")
         if not path.is_file():
             raise InputError(f"{path} is a device or a pipe, not a NIfTI file")

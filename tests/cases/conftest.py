@@ -3,7 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
+import tifffile
+from PIL import Image
+
+from msseg.cases.containers import split_container
 
 MNI = "N4_noneck_reduced_winsor_regtoFLAIR"
 MODALITIES = ("FLAIR", "T1W", "T1WKS", "T2W")
@@ -72,3 +78,23 @@ def _isbi(visits: Mapping[str, int], raters: Iterable[int]) -> list[str]:
                 paths.append(f"{patient}/orig/{scan}_{channel}.nii.gz")
             paths += [f"{patient}/masks/{scan}_mask{rater}.nii" for rater in raters]
     return paths
+
+
+@pytest.fixture
+def write_stack() -> Callable[..., Path]:
+    """Write a stack of slices of 4 x 5 pixels: TIFF, PNG (one slice) or HDF5 (`a.h5/main` names a data set)."""
+    return _write_stack
+
+
+def _write_stack(path: Path, slices: int = 1) -> Path:
+    file, dataset = split_container(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    voxels = np.zeros((slices, 4, 5), np.uint8)
+    if dataset is not None:
+        with h5py.File(file, "a") as container:
+            container[dataset] = voxels
+    elif path.suffix == ".png":
+        Image.fromarray(voxels[0]).save(file)
+    else:
+        tifffile.imwrite(file, voxels, photometric="minisblack", metadata=None)
+    return file

@@ -158,3 +158,58 @@ def test_the_example_of_the_readme(write: Callable[[str], Path]) -> None:
         ("anna_2020", "anna"),
         ("ben_2019", "ben"),
     ]
+
+
+# --------------------------------------------------------------------------------------------------- stacks
+def test_a_row_with_a_stack_opens_into_slices(tmp_path: Path, write_stack: Callable[..., Path]) -> None:
+    for name in ("a.tif", "a_m.h5", "b.h5/raw", "b.h5/truth", "c.tif", "c_m.tif"):
+        write_stack(tmp_path / name, 1 if name.startswith("c") else 3)
+    path = tmp_path / "t.csv"
+    path.write_text("case,group,label,EM\na,m1,a_m.h5,a.tif\nb,m1,b.h5/truth,b.h5/raw\nc,m2,c_m.tif,c.tif\n")
+    cases = find_cases(table(path))
+    assert [case.id for case in cases] == ["a_001", "a_002", "a_003", "b_001", "b_002", "b_003", "c"]
+    assert [(case.group, case.stack, case.slice_index) for case in cases[2:4]] == [("m1", "a", 2), ("m1", "b", 0)]
+    assert cases[3].images == {"EM": tmp_path / "b.h5" / "raw"}
+    assert cases[6].slice_index is None
+    whole = find_cases(DataConfig(table=str(path), slices=False))
+    assert [(case.id, case.slice_index) for case in whole] == [("a", None), ("b", None), ("c", None)]
+    opened = find_cases(DataConfig(table=str(path), slices=True))
+    assert opened[-1].id == "c_001"
+
+
+def test_rows_that_are_slices(tmp_path: Path, write_stack: Callable[..., Path]) -> None:
+    for number in (8, 9, 10):
+        write_stack(tmp_path / f"{number}.png")
+        write_stack(tmp_path / f"{number}_m.png")
+    path = tmp_path / "t.csv"
+    rows = "".join(f"s{number},s,{number},{number}_m.png,{number}.png\n" for number in (10, 8, 9))
+    path.write_text(f"case,group,slice,label,EM\n{rows}")
+    cases = find_cases(table(path))
+    assert [(case.id, case.slice_index, case.slice_number) for case in cases] == [
+        ("s8", 0, 8),
+        ("s9", 1, 9),
+        ("s10", 2, 10),
+    ]
+    assert cases[0].series == {"EM": tuple(tmp_path / f"{number}.png" for number in (8, 9, 10))}
+    assert channel_sets(table(path)) == (("EM",),)
+    path.write_text(f"case,group,slice,label,EM\n{rows}".replace(",9,", ",8,"))
+    assert "the stack s has several images of slice 8" in complaint(table(path))
+    path.write_text(f"case,group,slice,label,EM\n{rows}".replace(",9,", ",nine,"))
+    assert "has the slice 'nine' in line 4; a whole number is needed" in complaint(table(path))
+
+
+def test_stacks_of_a_table_that_do_not_fit(tmp_path: Path, write_stack: Callable[..., Path]) -> None:
+    write_stack(tmp_path / "a.tif", 3)
+    write_stack(tmp_path / "m.tif", 2)
+    path = tmp_path / "t.csv"
+    path.write_text("case,group,label,EM\na,a,m.tif,a.tif\n")
+    assert f"the stack a has 3 slices in {tmp_path / 'a.tif'} but 2 in {tmp_path / 'm.tif'}" in complaint(table(path))
+    path.write_text("case,group,slice,label,EM\na,a,1,m.tif,a.tif\n")
+    assert "has 3 slices, but it is meant to be a single slice" in complaint(table(path))
+    path.write_text("case,group,label,EM\na,a,a.tif,a.tif\na_001,a,n.tif,n.tif\n")
+    write_stack(tmp_path / "n.tif", 1)
+    assert "several cases have the id a_001" in complaint(table(path))
+    (tmp_path / "v.nii").touch()
+    path.write_text("case,group,label,EM\na,a,v.nii,v.nii\n")
+    sliced = DataConfig(table=str(path), slices=True)
+    assert "v.nii cannot be opened into slices; stacks are TIFF" in complaint(sliced)

@@ -332,8 +332,16 @@ def test_layouts_of_ones_own(make_tree: MakeTree, tmp_path: Path) -> None:
     layout.write_text(f'{base}case: "{{session}}"\n')
     message = complaint(data, root, need_label=False)
     assert "gives the id s1 to several scans (patient A, session s1 and patient B, session s1)" in message
+    layout.write_text(f'{base}labels: "{{patient}}/{{session}}/flair.nii"\n')
+    assert "is an image by '{patient}/{session}/{channel}.nii' and a label by" in complaint(data, root)
     layout.write_text(f'{base}labels: "{{patient}}/{{session}}/*.nii"\n')
-    assert "is an image by one pattern and a label by another" in complaint(data, root)
+    (root / "A/s2/other.nii").touch()
+    (root / "B/s1/third.nii").touch()
+    assert [case.label.name for case in find_cases(data, root) if case.label] == [
+        "lesion.nii",
+        "other.nii",
+        "third.nii",
+    ]
 
 
 def test_an_id_that_cannot_name_a_file(make_tree: MakeTree, tmp_path: Path) -> None:

@@ -31,10 +31,38 @@ def match(pattern: str, path: str) -> dict[str, str] | None:
         ("{patient}/{channel}.nii", "flair.nii", None),
         ("a.b+c/{patient}.nii", "a.b+c/p.nii", {"patient": "p"}),
         ("a.b+c/{patient}.nii", "aXbbc/p.nii", None),
+        ("a(1)/{patient}.nii", "a(1)/p.nii", {"patient": "p"}),
+        ("{stack}(-|_)(label|labels).(tif|h5)", "x_y-labels.tif", {"stack": "x_y"}),
+        ("{stack}(-|_)(label|labels).(tif|h5)", "x_label.h5", {"stack": "x"}),
+        ("{stack}(-|_)(label|labels).(tif|h5)", "x_label.png", None),
+        ("{stack}(|_v2).tif", "x_v2.tif", {"stack": "x_v2"}),
+        ("{stack}/t{slice}.tif", "01/t007.tif", {"stack": "01", "slice": "007"}),
+        ("{stack}/t{slice}.tif", "01/t00x.tif", None),
+        ("{stack}/*{slice}.tif", "s/z2_0012.tif", {"stack": "s", "slice": "0012"}),
+        ("{stack}/*{slice}.tif", "s/0012.tif", {"stack": "s", "slice": "0012"}),
+        ("{stack}/*{slice}.tif", "s/a.tif", None),
+        ("{stack}.h5/volumes/raw", "x/s1.h5", {"stack": "s1"}),
     ],
 )
 def test_a_pattern_describes_the_end_of_a_path(pattern: str, path: str, expected: object) -> None:
     assert match(pattern, path) == expected
+
+
+def test_a_data_set_in_a_file_is_no_part_of_its_path() -> None:
+    for text in ("{stack}.h5/volumes/raw", "{stack}.(h5|hdf5)/volumes/raw"):
+        pattern = compile_pattern(text, SPELLINGS)
+        assert (pattern.depth, pattern.inside) == (1, "volumes/raw")
+    assert compile_pattern("{stack}.h5", SPELLINGS).inside == ""
+
+
+def test_what_a_pattern_prescribes() -> None:
+    lengths = {
+        "{stack}.tif": 4,
+        "{stack}_label.tif": 10,
+        "{stack}(-|_)(label|labels).(tif|tiff)": 10,
+        "{patient}/{channel}.nii[.gz]": 7,
+    }
+    assert {text: compile_pattern(text, SPELLINGS).literal for text in lengths} == lengths
 
 
 @given(patient=name_part, session=name_part, channel=st.sampled_from(SPELLINGS), above=st.lists(name_part))

@@ -1,23 +1,29 @@
-"""Sums of losses and deep supervision."""
+"""Sums of losses, swapped classes and deep supervision."""
+
+from collections.abc import Mapping
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from msseg.losses.combined import DeepSupervisionLoss, SumLoss, shrink
-from msseg.losses.cross_entropy import BceLoss
+from msseg.losses.combined import BackgroundLoss, DeepSupervisionLoss, SumLoss, shrink, shrink_map
+from msseg.losses.cross_entropy import BceLoss, WeightedBceLoss
+from msseg.losses.loss import Loss
 from msseg.losses.overlap import DiceLoss
 
 
-class Recorder(nn.Module):
-    """A loss that notes its targets and costs the first logit."""
+class Recorder(Loss):
+    """A loss that notes its targets and maps and costs the first logit."""
 
-    def __init__(self) -> None:
+    def __init__(self, *maps: str) -> None:
         super().__init__()
         self.targets: list[Tensor] = []
+        self.seen: list[Mapping[str, Tensor]] = []
+        self.maps = maps
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+    def cost(self, logits: Tensor, target: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
         self.targets.append(target)
+        self.seen.append(maps)
         return logits.flatten()[0]
 
 
@@ -26,6 +32,24 @@ def test_sum_is_the_sum() -> None:
     logits, target = torch.randn(2, 1, 4, 4), (torch.rand(2, 1, 4, 4) > 0.5).float()
     total = SumLoss(BceLoss(), DiceLoss(2.0))(logits, target)
     torch.testing.assert_close(total, BceLoss()(logits, target) + DiceLoss(2.0)(logits, target))
+
+
+def test_terms_have_weights() -> None:
+    torch.manual_seed(0)
+    logits, target = torch.randn(2, 1, 4, 4), (torch.rand(2, 1, 4, 4) > 0.5).float()
+    total = SumLoss(BceLoss(), DiceLoss(), weights=[3, 0.5])(logits, target)
+    torch.testing.assert_close(total, 3 * BceLoss()(logits, target) + 0.5 * DiceLoss()(logits, target))
+
+
+def test_a_sum_needs_the_maps_of_its_terms_each_once() -> None:
+    assert SumLoss(Recorder("a", "b"), BceLoss(), Recorder("b", "c")).maps == ("a", "b", "c")
+
+
+def test_of_the_background_swaps_the_classes() -> None:
+    torch.manual_seed(0)
+    logits, target = torch.randn(2, 1, 4, 4), (torch.rand(2, 1, 4, 4) > 0.5).float()
+    swapped = BackgroundLoss(WeightedBceLoss(1.0, 3.0))(logits, target)
+    torch.testing.assert_close(swapped, WeightedBceLoss(3.0, 1.0)(logits, target))
 
 
 def test_levels_are_weighted_1_a_half_a_quarter() -> None:
@@ -73,3 +97,21 @@ def test_perfect_coarse_predictions_cost_nothing() -> None:
     levels = [(2 * level - 1) * 100 for level in (target, half)]
     loss = DeepSupervisionLoss(SumLoss(BceLoss(), DiceLoss()))
     assert loss(levels, target).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_maps_shrink_with_the_target_by_the_mean() -> None:
+    """A 5 x 4 map of 0, 1, 2 ...: means of 2 x 2 blocks, the last row of blocks being one high."""
+    values = torch.arange(20.0).reshape(1, 1, 5, 4)
+    recorder = Recorder("a")
+    target = torch.zeros(1, 1, 5, 4)
+    loss = DeepSupervisionLoss(recorder)
+    loss([target, target[:, :, :3, :2]], target, {"a": values, "unused": torch.zeros(3)})
+    assert loss.maps == ("a",)
+    assert [list(maps) for maps in recorder.seen] == [["a"], ["a"]]
+    assert torch.equal(recorder.seen[0]["a"], values)
+    assert recorder.seen[1]["a"].tolist() == [[[[2.5, 4.5], [10.5, 12.5], [16.5, 18.5]]]]
+
+
+def test_an_axis_of_one_voxel_does_not_shrink() -> None:
+    values = torch.arange(16.0).reshape(1, 1, 4, 4, 1)
+    assert shrink_map(values, torch.zeros(1, 1, 2, 2, 1)).flatten().tolist() == [2.5, 4.5, 10.5, 12.5]

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from msseg.networks.segmentation_network import initialise
 from msseg.networks.unet3d import UNet3d
-from msseg.networks.volume_network import VolumeNetwork, crop, initialise, margins, pad, padded_size
+from msseg.networks.volume_network import VolumeNetwork, crop, margins, pad, padded_size
 
 SIZES = st.tuples(*[st.integers(1, 40)] * 3)
 MULTIPLES = st.sampled_from([8, 16])

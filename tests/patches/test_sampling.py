@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from msseg.config.patches import PatchesConfig
 from msseg.patches.sampling import cut, draw_patch, draw_start
 
 NO_LESION = np.empty((0, 3), dtype=np.int32)
@@ -69,7 +70,7 @@ def test_image_and_label_are_cut_at_one_place(make_case) -> None:
     label = np.zeros((9, 8, 7), dtype=bool)
     label[4, 5, 6] = True
     case = make_case(label)
-    image, patch_label = draw_patch(case, (4, 4, 4), 1.0, np.random.default_rng(3))
+    image, patch_label = draw_patch(case, PatchesConfig(size=(4, 4, 4)), np.random.default_rng(3))
     assert image.shape == patch_label.shape == (1, 4, 4, 4)
     assert image.dtype == patch_label.dtype == np.float32
     number = np.ravel_multi_index((4, 5, 6), label.shape) + 1
@@ -79,7 +80,7 @@ def test_image_and_label_are_cut_at_one_place(make_case) -> None:
 def test_a_volume_smaller_than_the_patch_is_padded_with_zeros(make_case) -> None:
     label = np.zeros((3, 10, 4), dtype=bool)
     label[1, 8, 2] = True
-    image, patch_label = draw_patch(make_case(label), (8, 6, 4), 1.0, np.random.default_rng(0))
+    image, patch_label = draw_patch(make_case(label), PatchesConfig(size=(8, 6, 4)), np.random.default_rng(0))
     assert image.shape == (1, 8, 6, 4)
     assert patch_label.sum() == 1
     inside = np.flatnonzero(image.any(axis=(0, 2, 3)))

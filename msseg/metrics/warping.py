@@ -1,0 +1,150 @@
+"""Warping error (Jain et al. 2010, Boundary Learning by Optimization with Topological Constraints, CVPR).
+
+The truth is deformed towards the thresholded prediction by flipping pixels, one at a time, as long as no flip changes
+the topology (simple points; inside with 4 neighbours, membrane with 8): so a membrane may move, but never open, close or
+appear. The pixels that still differ are what no warping explains. Of them the challenge counts splits and mergers: a
+pixel inside that would have to become membrane and would part its segment, and a membrane pixel between two segments;
+connected ones are one error.
+
+The order of the flips matters: by falling distance of the probability from the threshold, equal ones column by column,
+again and again until nothing flips (Fiji's implementation, the challenge's scorer). Pixels that are no neighbours do not
+see each other's flips, so all pixels that have no unvisited neighbour before them in the order are visited together.
+"""
+
+from collections.abc import Sequence
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+
+from msseg.metrics.overlap import Mask
+
+Pixels = NDArray[np.intp]
+Bits = NDArray[np.int8]
+
+
+def count_warping_errors(
+    probability: NDArray[np.floating], truth: Mask, thresholds: Sequence[float]
+) -> NDArray[np.int64]:
+    """Count what warping the truth (H, W) onto a prediction (H, W) leaves over at each threshold.
+
+    Returns:
+        (T, 2) pixels that differ; splits and mergers. Divided by the pixels of the slice they are warping errors.
+    """
+    targets = np.stack([probability > threshold for threshold in thresholds])
+    certainty = np.stack([np.abs(probability.astype(np.float64) - threshold) for threshold in thresholds])
+    warped = warp(truth, targets, certainty.astype(np.float32))
+    splits_and_mergers = [count_splits_and_mergers(*pair) for pair in zip(warped, targets, strict=True)]
+    return np.stack([(warped != targets).sum(axis=(1, 2)), splits_and_mergers], axis=1).astype(np.int64)
+
+
+def warp(source: Mask, targets: Mask, certainty: NDArray[np.float32]) -> Mask:
+    """Deform one mask towards several others without changing its topology.
+
+    Args:
+        source: (H, W).
+        targets: (T, H, W).
+        certainty: (T, H, W) pixels of higher certainty are visited first.
+
+    Returns:
+        (T, H, W) the mask, warped towards each of the targets. Beyond the edge is membrane.
+    """
+    moving = _padded(np.broadcast_to(source, targets.shape))
+    flat, goal, urgency = moving.reshape(-1), _padded(targets).reshape(-1), _padded(certainty).reshape(-1)
+    steps, numbers = _ring(moving.shape[2]), np.zeros(flat.size, dtype=np.int32)
+    left = np.flatnonzero(flat != goal)
+    left = left[np.argsort(-urgency[left], kind="stable")]
+    while left.size:
+        flipped = _visit(flat, left, numbers, steps)
+        # A target towards which nothing flipped is done; what flipped is what its target is, and never flips back.
+        moved = np.zeros(len(moving), dtype=bool)
+        moved[left[flipped] // moving[0].size] = True
+        left = left[~flipped & moved[left // moving[0].size]]
+    return np.ascontiguousarray(moving[:, 1:-1, 1:-1].transpose(0, 2, 1))
+
+
+def _visit(moving: Mask, pixels: Pixels, numbers: NDArray[np.int32], steps: Pixels) -> Mask:
+    """Flip those of the pixels that are simple when their turn comes; which these were. `numbers` is left as zeros."""
+    own = np.arange(1, pixels.size + 1, dtype=np.int32)
+    numbers[pixels] = own
+    beside = pixels + steps
+    theirs = numbers.take(beside, mode="clip")
+    numbers[pixels] = 0
+    waits_for = ((theirs > 0) & (theirs < own)).sum(axis=0, dtype=np.int8)
+    followers = np.where(theirs > own, theirs, 0) - 1
+    flipped = np.zeros(pixels.size, dtype=bool)
+    ready = np.flatnonzero(waits_for == 0)
+    while ready.size:
+        simple = ready[connectivity_number(moving.take(beside[:, ready], mode="clip").view(np.int8)) == 1]
+        moving[pixels[simple]] ^= True
+        flipped[simple] = True
+        next_ready = []
+        for after in followers[:, ready]:
+            freed = after[after >= 0]
+            waits_for[freed] -= 1
+            next_ready.append(freed[waits_for[freed] == 0])
+        ready = np.concatenate(next_ready)
+    return flipped
+
+
+def connectivity_number(ring: Bits) -> NDArray[np.int8]:
+    """How many 4-connected pieces of the inside meet at a pixel (Yokoi, Toriwaki and Fukumura 1975).
+
+    1 is a simple point: flipping it, whatever it is, changes no topology.
+
+    Args:
+        ring: (8, n) the neighbours in turn, from one of the four direct ones; 1 inside, 0 membrane.
+    """
+    direct, diagonal, following = ring[0::2], ring[1::2], np.roll(ring[0::2], -1, axis=0)
+    return (direct - direct * diagonal * following).sum(axis=0, dtype=np.int8)
+
+
+def count_splits_and_mergers(warped: Mask, target: Mask) -> int:
+    """Connected errors among the pixels (H, W) in which the warped truth still differs from the prediction.
+
+    A membrane pixel that has pixels of two or more segments around it is a merger; 8-connected ones are one error. A
+    pixel inside is a split where taking it away parts its segment; 4-connected ones are one error. Other differences
+    (holes, new or lost objects) are not counted.
+    """
+    segments = cc3d.connected_components(_framed(warped), connectivity=4).astype(np.int32)
+    membranes = cc3d.connected_components(_framed(~warped, True), connectivity=8).astype(np.int32)
+    rows, columns = np.nonzero(warped != target)
+    pixels = (rows + 1) * segments.shape[1] + columns + 1
+    beside = pixels + _ring(segments.shape[1])
+    around = segments.reshape(-1)[beside]
+    touching = _distinct(around)
+    # Taking a pixel away parts its segment exactly if two of the membrane's pieces that meet there are one elsewhere.
+    parts = connectivity_number((around > 0).view(np.int8)) > _distinct(membranes.reshape(-1)[beside])
+    inside = warped[rows, columns]
+    is_split = inside & ((touching > 1) | ((touching == 1) & (around == 0).any(axis=0) & parts))
+    is_merger = ~inside & (touching > 1)
+    return _pieces(rows[is_split], columns[is_split], warped.shape, 4) + _pieces(
+        rows[is_merger], columns[is_merger], warped.shape, 8
+    )
+
+
+def _pieces(rows: Pixels, columns: Pixels, shape: tuple[int, ...], connectivity: int) -> int:
+    mask = np.zeros(shape, dtype=bool)
+    mask[rows, columns] = True
+    return int(cc3d.connected_components(mask, connectivity=connectivity).max())
+
+
+def _distinct(labels: NDArray[np.int32]) -> NDArray[np.intp]:
+    """How many different labels above 0 stand in each column (8, n)."""
+    ordered = np.sort(labels, axis=0)
+    new = np.diff(ordered, axis=0, prepend=0) != 0
+    return new.sum(axis=0)
+
+
+def _padded(slices: NDArray[np.generic]) -> NDArray[np.generic]:
+    """(N, H, W) -> (N, W + 2, H + 2) with zeros around, so that the flat order is column by column."""
+    return np.pad(slices.transpose(0, 2, 1), ((0, 0), (1, 1), (1, 1)))
+
+
+def _framed(mask: Mask, value: bool = False) -> Mask:
+    return np.pad(mask, 1, constant_values=value)
+
+
+def _ring(width: int) -> Pixels:
+    """(8, 1) from a pixel of a flat image of this width to its neighbours, around in turn."""
+    return np.array([1, width + 1, width, width - 1, -1, -width - 1, -width, -width + 1])[:, None]
