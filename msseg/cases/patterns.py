@@ -34,7 +34,7 @@ class Pattern:
     """Number of names (folders and file) that the pattern describes."""
     expression: re.Pattern[str]
     literal: int = 0
-    """Number of characters that the pattern prescribes; of two patterns that fit, the one with more says more."""
+    """Number of characters that the pattern prescribes, at least."""
     inside: str = ""
     """The data set of an HDF5 file that is meant."""
 
@@ -42,6 +42,19 @@ class Pattern:
         """The fields' values where the pattern fits the end of a path, given as its parts."""
         found = self.expression.fullmatch("/".join(parts[-self.depth :]))
         return found.groupdict() if found else None
+
+    def says(self, parts: Sequence[str]) -> tuple[int, int]:
+        """How much a pattern that fits says of a file: of two patterns, the one with the larger value says more.
+
+        What counts first is how little of the file's name is left to fields: `X_label.tif` is rather a
+        `{stack}_label.tif` than a `{stack}.tif`, in whatever folder it is. Then the characters prescribed count.
+        """
+        found = self.expression.fullmatch("/".join(parts[-self.depth :]))
+        if found is None:
+            raise ValueError(f"the pattern '{self.text}' does not fit {'/'.join(parts)}")
+        name = len(found.string) - len(parts[-1])
+        spans = [found.span(field) for field in self.fields if field != "channel"]
+        return -sum(end - start for start, end in spans if start >= name), self.literal
 
 
 def compile_pattern(text: str, spellings: Collection[str]) -> Pattern:

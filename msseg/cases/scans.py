@@ -42,8 +42,8 @@ class Scan:
 def match_files(files: Sequence[Path], layout: Layout, by_name: bool = False) -> tuple[list[Match], list[Match]]:
     """The images and the labels among the files.
 
-    A file that fits a pattern of images and one of labels is what the pattern says that prescribes more
-    characters: `X_label.tif` is a label for `{stack}_label.tif`, although it is an image for `{stack}.tif`.
+    A file that fits a pattern of images and one of labels is what the pattern says that says more of it
+    (`Pattern.says`): `X_label.tif` is a label for `{stack}_label.tif`, although it is an image for `{stack}.tif`.
 
     Args:
         files: Absolute paths.
@@ -52,18 +52,19 @@ def match_files(files: Sequence[Path], layout: Layout, by_name: bool = False) ->
             taken for a stack where it has several pages.
 
     Raises:
-        InputError: A file is an image by one pattern and a label by another that prescribes as much.
+        InputError: A file is an image by one pattern and a label by another that says as much.
     """
     images, labels = [], []
     for path in files:
         image, label = _fit(path, layout.image_patterns, by_name), _fit(path, layout.label_patterns, by_name)
         if image is not None and label is not None and image.pattern.inside == label.pattern.inside:
-            if image.pattern.literal == label.pattern.literal:
+            of_image, of_label = image.pattern.says(path.parts), label.pattern.says(path.parts)
+            if of_image == of_label:
                 raise InputError(
                     f"in layout {layout.name}, {path} is an image by '{image.pattern.text}' and a label by"
                     f" '{label.pattern.text}', one pattern and another; make the patterns differ"
                 )
-            image, label = (None, label) if label.pattern.literal > image.pattern.literal else (image, None)
+            image, label = (image, None) if of_image > of_label else (None, label)
         if image is not None:
             images.append(Match(path / image.pattern.inside, image.values))
         if label is not None:

@@ -63,7 +63,8 @@ def _linked(cases: Sequence[Case]) -> list[Case]:
                 f"the stack {case.group} has several images of slice {case.slice_number}, in case {case.id} and"
                 " another; give every slice a number of its own"
             )
-    for path in {path for case in cases for path in (*case.images.values(), case.label) if path is not None}:
+    files = [path for case in cases for path in (*case.images.values(), case.label) if path is not None]
+    for path in dict.fromkeys(files):
         _require_one_page(path)
     numbers = sorted(images)
     series = {channel: tuple(images[number][channel] for number in numbers) for channel in cases[0].images}

@@ -1,8 +1,8 @@
 """The networks' parameters; each class is one network of the registry."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from msseg.config.section import ByName, Section
 
@@ -11,6 +11,9 @@ UNET2D_VALID_MARGIN = 92
 the way down and 8, 4, 2 and 1 on the way up."""
 UNET2D_VALID_SMALLEST = 2 * UNET2D_VALID_MARGIN + 4
 """The smallest size that a U-Net without padding can halve evenly and has something left of."""
+
+MCDNN_SMALLEST_WINDOW = 63
+"""Below, nothing would be left of a window behind four convolutions and poolings."""
 
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
@@ -68,8 +71,53 @@ class FusionNetConfig(Section):
     """Feature maps of the first level; each level down doubles them; 64 as published."""
 
 
+class MCDNNColumnConfig(Section):
+    """One column of the MCDNN."""
+
+    window: int = Field(default=95, ge=MCDNN_SMALLEST_WINDOW)
+    """Side of the input layer in pixels: odd, so that there is a middle; 95 or 65 as published."""
+    transform: Literal["plain", "foveation", "nonuniform", "foveation_nonuniform"] = "plain"
+    """What a window is turned into: blurred ever more away from its centre (`foveation`), sampled ever more coarsely
+    (`nonuniform`, a fisheye), or both. Anything but `plain` has to compute every pixel's window by itself: several
+    hundred times slower."""
+    field: int | None = None
+    """Side of the part of the image that a non-uniform window covers; null: half as much again as the window."""
+
+    @property
+    def field_of_view(self) -> int:
+        """Side of the part of the image that a window covers, in pixels."""
+        if "nonuniform" not in self.transform:
+            return self.window
+        return self.field or self.window + 2 * (self.window // 4)
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        if self.window % 2 == 0 or self.field_of_view % 2 == 0:
+            raise ValueError("window and field have to be odd, so that there is a middle")
+        if self.field is not None and ("nonuniform" not in self.transform or self.field < self.window):
+            raise ValueError("field is for non-uniform sampling alone, and at least as large as the window")
+        return self
+
+
+class MCDNNConfig(Section):
+    """Multi-column pixel classifier for slices (Ciresan et al. 2012)."""
+
+    name: Literal["mcdnn"] = "mcdnn"
+    base_channels: int = Field(default=48, ge=1)
+    """Feature maps of every convolution; 48 as published."""
+    neurons: int = Field(default=200, ge=1)
+    """Size of the fully connected layer; 200 as published."""
+    columns: Annotated[tuple[MCDNNColumnConfig, ...], Field(min_length=1)] = (
+        MCDNNColumnConfig(),
+        MCDNNColumnConfig(window=65),
+    )
+    """The columns, whose probabilities are averaged. A patch teaches its centre alone, smaller by half the largest
+    window on each side."""
+
+
 NetworkConfig = Annotated[
-    ResidualUNet3dConfig | UNet3dConfig | SFNetworkConfig | UNet2dConfig | FusionNetConfig,
+    ResidualUNet3dConfig | UNet3dConfig | SFNetworkConfig | UNet2dConfig | FusionNetConfig | MCDNNConfig,
     Field(discriminator="name"),
     ByName(),
 ]
+"""A network by name; the name alone stands for its defaults."""

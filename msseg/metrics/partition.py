@@ -13,7 +13,7 @@ Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 DENSE_CELLS_PER_PIXEL = 8
-"""Up to this many cells of the contingency table per pixel, counting into the table is faster than sorting the pairs."""
+"""Up to this many cells of the contingency table per pixel, counting into it is faster than sorting the pairs."""
 
 
 class Contingency(NamedTuple):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from msseg.metrics.overlap import Mask, Overlap, count_overlap
 from msseg.metrics.partition import Floats, count_pairs, information_agreement, rand_agreement
-from msseg.metrics.segments import Labels, grow_segments, label_segments
+from msseg.metrics.segments import grow_segments, label_segments
 from msseg.metrics.warping import count_warping_errors
 
 Probability = NDArray[np.floating]
@@ -35,8 +35,8 @@ class SliceCounts:
         pixels: (T, 3) true positive, false positive and false negative pixels of the inside.
         overlap: The same at 0.5.
         size: Pixels of the slice.
-        warping: (T, 2) pixels that no warping of the truth explains, and splits and mergers among them; None where
-            not asked for.
+        warping: (T, 3) pixels that no warping of the truth explains, and among them splits, and mergers; None where not
+            asked for.
     """
 
     thresholds: tuple[float, ...]
@@ -109,7 +109,9 @@ def count_slice(
         raise ValueError(f"slices (H, W) of one shape are needed, not {probability.shape} and {truth.shape}")
     if not len(thresholds):
         raise ValueError("at least one threshold is needed")
-    counts = {threshold: count_overlap(probability > threshold, truth) for threshold in (*thresholds, OVERLAP_THRESHOLD)}
+    counts = {
+        threshold: count_overlap(probability > threshold, truth) for threshold in (*thresholds, OVERLAP_THRESHOLD)
+    }
     pixels = [(counts[threshold].tp, counts[threshold].fp, counts[threshold].fn) for threshold in thresholds]
     return SliceCounts(
         thresholds=tuple(thresholds),
@@ -151,6 +153,3 @@ def _distinct_masks(probability: Probability, thresholds: Sequence[float]) -> tu
             distinct.append(mask)
         which.append(number)
     return distinct, which
-
-
-__all__ = ["AGREEMENTS", "CHALLENGE_THRESHOLDS", "Labels", "SliceCounts", "count_agreements", "count_slice"]

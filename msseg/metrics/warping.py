@@ -1,17 +1,17 @@
 """Warping error (Jain et al. 2010, Boundary Learning by Optimization with Topological Constraints, CVPR).
 
 The truth is deformed towards the thresholded prediction by flipping pixels, one at a time, as long as no flip changes
-the topology (simple points; inside with 4 neighbours, membrane with 8): so a membrane may move, but never open, close or
-appear. The pixels that still differ are what no warping explains. Of them the challenge counts splits and mergers: a
-pixel inside that would have to become membrane and would part its segment, and a membrane pixel between two segments;
-connected ones are one error.
+the topology (simple points; inside with 4 neighbours, membrane with 8): so a membrane may move, but never open, close
+or appear. The pixels that still differ are what no warping explains: their share is the warping error. The challenge's
+tables count those alone that split a segment or merge two.
 
 The order of the flips matters: by falling distance of the probability from the threshold, equal ones column by column,
-again and again until nothing flips (Fiji's implementation, the challenge's scorer). Pixels that are no neighbours do not
-see each other's flips, so all pixels that have no unvisited neighbour before them in the order are visited together.
+again and again until nothing flips (so does the challenge's scorer). Pixels that are no neighbours do not see each
+other's flips, so all pixels without an unvisited neighbour before them in the order are visited together.
 """
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import cc3d
 import numpy as np
@@ -21,6 +21,7 @@ from msseg.metrics.overlap import Mask
 
 Pixels = NDArray[np.intp]
 Bits = NDArray[np.int8]
+Value = TypeVar("Value", bound=np.generic)
 
 
 def count_warping_errors(
@@ -29,13 +30,17 @@ def count_warping_errors(
     """Count what warping the truth (H, W) onto a prediction (H, W) leaves over at each threshold.
 
     Returns:
-        (T, 2) pixels that differ; splits and mergers. Divided by the pixels of the slice they are warping errors.
+        (T, 3) pixels that differ; those of them that are splits; those that are mergers. Divided by the pixels of the
+        slice they are warping errors.
     """
     targets = np.stack([probability > threshold for threshold in thresholds])
     certainty = np.stack([np.abs(probability.astype(np.float64) - threshold) for threshold in thresholds])
     warped = warp(truth, targets, certainty.astype(np.float32))
-    splits_and_mergers = [count_splits_and_mergers(*pair) for pair in zip(warped, targets, strict=True)]
-    return np.stack([(warped != targets).sum(axis=(1, 2)), splits_and_mergers], axis=1).astype(np.int64)
+    rows = [
+        (int((one != target).sum()), *count_splits_and_mergers(one, target))
+        for one, target in zip(warped, targets, strict=True)
+    ]
+    return np.array(rows, dtype=np.int64)
 
 
 def warp(source: Mask, targets: Mask, certainty: NDArray[np.float32]) -> Mask:
@@ -99,34 +104,23 @@ def connectivity_number(ring: Bits) -> NDArray[np.int8]:
     return (direct - direct * diagonal * following).sum(axis=0, dtype=np.int8)
 
 
-def count_splits_and_mergers(warped: Mask, target: Mask) -> int:
-    """Connected errors among the pixels (H, W) in which the warped truth still differs from the prediction.
+def count_splits_and_mergers(warped: Mask, target: Mask) -> tuple[int, int]:
+    """Pixels (H, W) in which the warped truth still differs from the prediction, and which split or merge segments.
 
-    A membrane pixel that has pixels of two or more segments around it is a merger; 8-connected ones are one error. A
-    pixel inside is a split where taking it away parts its segment; 4-connected ones are one error. Other differences
-    (holes, new or lost objects) are not counted.
+    A pixel inside is a split where taking it away parts its segment, or where another segment lies beside it; a
+    membrane pixel with two or more segments around it is a merger. What is left are holes, and objects lost or added.
     """
-    segments = cc3d.connected_components(_framed(warped), connectivity=4).astype(np.int32)
-    membranes = cc3d.connected_components(_framed(~warped, True), connectivity=8).astype(np.int32)
+    segments = cc3d.connected_components(np.pad(warped, 1), connectivity=4).astype(np.int32)
+    membranes = cc3d.connected_components(np.pad(~warped, 1, constant_values=True), connectivity=8).astype(np.int32)
     rows, columns = np.nonzero(warped != target)
-    pixels = (rows + 1) * segments.shape[1] + columns + 1
-    beside = pixels + _ring(segments.shape[1])
+    beside = (rows + 1) * segments.shape[1] + columns + 1 + _ring(segments.shape[1])
     around = segments.reshape(-1)[beside]
     touching = _distinct(around)
     # Taking a pixel away parts its segment exactly if two of the membrane's pieces that meet there are one elsewhere.
     parts = connectivity_number((around > 0).view(np.int8)) > _distinct(membranes.reshape(-1)[beside])
     inside = warped[rows, columns]
     is_split = inside & ((touching > 1) | ((touching == 1) & (around == 0).any(axis=0) & parts))
-    is_merger = ~inside & (touching > 1)
-    return _pieces(rows[is_split], columns[is_split], warped.shape, 4) + _pieces(
-        rows[is_merger], columns[is_merger], warped.shape, 8
-    )
-
-
-def _pieces(rows: Pixels, columns: Pixels, shape: tuple[int, ...], connectivity: int) -> int:
-    mask = np.zeros(shape, dtype=bool)
-    mask[rows, columns] = True
-    return int(cc3d.connected_components(mask, connectivity=connectivity).max())
+    return int(is_split.sum()), int((~inside & (touching > 1)).sum())
 
 
 def _distinct(labels: NDArray[np.int32]) -> NDArray[np.intp]:
@@ -136,13 +130,9 @@ def _distinct(labels: NDArray[np.int32]) -> NDArray[np.intp]:
     return new.sum(axis=0)
 
 
-def _padded(slices: NDArray[np.generic]) -> NDArray[np.generic]:
+def _padded(slices: NDArray[Value]) -> NDArray[Value]:
     """(N, H, W) -> (N, W + 2, H + 2) with zeros around, so that the flat order is column by column."""
     return np.pad(slices.transpose(0, 2, 1), ((0, 0), (1, 1), (1, 1)))
-
-
-def _framed(mask: Mask, value: bool = False) -> Mask:
-    return np.pad(mask, 1, constant_values=value)
 
 
 def _ring(width: int) -> Pixels:

@@ -24,9 +24,9 @@ class FusionBlock(nn.Sequential):
 class FusionNet(SliceNetwork):
     """FusionNet: four blocks down, a bridge, four up; max pooling, deconvolution, summed skip connections.
 
-    With 64 base channels and one channel in it has COUNT parameters, built as Kim 2019, table 2.1, describes it; the
-    thesis prints 69 M. Left open there: the deconvolution's kernel (2x2 here, with batch norm and ReLU as after each
-    convolution) and that of the last convolution (1x1 here).
+    With 64 base channels and one channel in it has 75,049,537 parameters, built as Kim 2019, table 2.1, describes it;
+    the thesis prints 69 M. Left open there: the deconvolution's kernel (2x2 here, with batch norm and ReLU as after
+    each convolution) and that of the last convolution (1x1 here).
     """
 
     multiple = 2**DEPTH

@@ -22,7 +22,7 @@ class MCDNN(SliceNetwork):
     The columns' probabilities are averaged, and in evaluation mode calibrated by a monotone cubic polynomial, once
     `fit_calibration` has found it: the network tends to see classes as often as in its training samples. Each column
     ends in two maps and a softmax, foreground and background. With 48 maps, 200 neurons and one channel in, a column of
-    window 95 has 220,186 parameters.
+    window 95 has 219,290 parameters.
 
     In training mode the columns learn independently, as published: each sample goes through one column, drawn anew so
     that a batch spreads evenly over the columns, and uncalibrated.
@@ -63,9 +63,8 @@ class MCDNN(SliceNetwork):
         """Map (B, C, H, W), both at least one window, to logits (B, out, H - 2 margin, W - 2 margin)."""
         if self.training:
             return self._each_by_one_column(x)
-        logits = torch.stack([self.column_logits(x, number) for number in range(len(self.columns))]).float()
-        foreground, background = (_log_mean(F_log_sigmoid(sign * logits)) for sign in (1, -1))
-        return self._calibrated((foreground - background).sigmoid()).logit().to(x.dtype)
+        probabilities = [self.column_logits(x, number).float().sigmoid() for number in range(len(self.columns))]
+        return self._calibrated(torch.stack(probabilities).mean(0)).logit()
 
     def column_logits(self, x: Tensor, number: int) -> Tensor:
         """Logits of one column, as `compute`: the difference of its two classes before the softmax."""
@@ -94,6 +93,8 @@ class MCDNN(SliceNetwork):
 
     def _each_by_one_column(self, x: Tensor) -> Tensor:
         """Logits of a batch, each sample's by one column."""
-        count = len(self.columns)
-        drawn = torch.cat([torch.randperm(count) for _ in range(-(-len(x) // count))])[: len(x)].tolist()
-        return torch.cat([self.column_logits(x[i : i + 1], column) for i, column in enumerate(drawn)])
+        count, batch = len(self.columns), x.shape[0]
+        drawn = torch.cat([torch.randperm(count) for _ in range(-(-batch // count))])[:batch]
+        shares = [(drawn == number).nonzero()[:, 0].to(x.device) for number in range(count)]
+        logits = [self.column_logits(x[share], number) for number, share in enumerate(shares) if len(share)]
+        return torch.cat(logits)[torch.cat(shares).argsort()]

@@ -56,14 +56,16 @@ class MCDNNColumn(nn.Module):
             x = F.relu(F.max_pool2d(convolution(x), kernel_size=2))
         return F.relu(self.connected(x))
 
-    def _dense(self, x: Tensor) -> Tensor:
-        step = 1
+    def _dense(self, image: Tensor) -> Tensor:
+        x, step = image, 1
         for convolution in self.convolutions:
             x = _convolve(x, convolution, step)
             x = torch.maximum(x[:, :, :-step], x[:, :, step:])
             x = F.relu(torch.maximum(x[..., :-step], x[..., step:]))
             step *= 2
-        return F.relu(_convolve(x, self.connected, step))
+        # Pooling leaves out the last row of maps of odd size; there, image is left for windows that do not fit into it.
+        rows, columns = (length - self.field + 1 for length in image.shape[2:])
+        return F.relu(_convolve(x, self.connected, step)[:, :, :rows, :columns])
 
     def _window_by_window(self, image: Tensor) -> Tensor:
         batch, _, height, width = image.shape

@@ -9,6 +9,7 @@ from torch import nn
 from msseg.config.network import NetworkConfig
 from msseg.errors import InputError
 from msseg.networks.fusionnet import FusionNet
+from msseg.networks.mcdnn import MCDNN
 from msseg.networks.residual_unet3d import ResidualUNet3d
 from msseg.networks.segmentation_network import SegmentationNetwork
 from msseg.networks.sf_network import SFNetwork
@@ -21,13 +22,14 @@ NETWORKS: dict[str, Callable[..., SegmentationNetwork]] = {
     "sf_network": SFNetwork,
     "unet2d": UNet2d,
     "fusionnet": FusionNet,
+    "mcdnn": MCDNN,
 }
 """Name in a configuration -> class."""
 
 
 def build_network(config: NetworkConfig, in_channels: int, out_channels: int = 1) -> SegmentationNetwork:
     """Make the network that `config` names, with fresh weights drawn from torch's global generator."""
-    parameters = config.model_dump(exclude={"name"})
+    parameters = {key: value for key, value in config if key != "name"}
     return NETWORKS[config.name](in_channels, out_channels, **parameters)
 
 

@@ -31,7 +31,7 @@ class PatchDataModule(L.LightningDataModule):
         self.maps = tuple(maps)
 
     def train_dataloader(self) -> DataLoader[object]:
-        """Batches of patches: `image` (B, C, X, Y, Z), `label` and each of `maps` (B, 1, X, Y, Z), `case` (list of ids)."""
+        """Batches of patches: `image` (B, C, X, Y, Z), `label` and, by name, `maps` (B, 1, X, Y, Z), `case` (ids)."""
         settings = self.config.training
         dataset = PatchDataset(self.train, self.config.patches, self.config.augmentation, settings.seed, self.maps)
         sampler = EpochSampler(len(dataset), settings.seed)
@@ -51,5 +51,5 @@ class PatchDataModule(L.LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[object]:
-        """Whole volumes, one at a time: `image` (C, X, Y, Z), `label` (X, Y, Z), each of `maps` (1, X, Y, Z), `case`."""
+        """Whole volumes, one at a time: `image` (C, X, Y, Z), `label` (X, Y, Z), `maps` (1, X, Y, Z each), `case`."""
         return DataLoader(VolumeDataset(self.validation, self.maps), batch_size=None, shuffle=False)

@@ -1,6 +1,6 @@
 """Intensity changes that TorchIO has no version of, or none that suits normalised images."""
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,8 +63,7 @@ class SliceMotion:
     def __call__(self, image: Tensor) -> Tensor:
         """Mix moved copies of an image (C, X, Y, Z), each channel moved alike."""
         turned = tio.ScalarImage(tensor=image.movedim(self.normal + 1, 1), affine=self.affine)
-        moved = cast(tio.ScalarImage, self.motion(turned))
-        return moved.data.movedim(1, self.normal + 1)
+        return self.motion(turned).data.movedim(1, self.normal + 1)
 
 
 class _MotionAcrossFirstAxis(tio.RandomMotion):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from math import isclose
 from typing import cast
 
 import torchio as tio
@@ -103,7 +104,7 @@ def _build(entry: Augmentation, frame: Frame, maps: Sequence[str]) -> tio.Transf
         case Flip():
             return tio.RandomFlip(entry.axes, flip_probability=entry.per_axis, p=p)
         case Rotate90():
-            square = frame.size[0] == frame.size[1] and frame.spacing[0] == frame.spacing[1]
+            square = frame.size[0] == frame.size[1] and isclose(frame.spacing[0], frame.spacing[1], rel_tol=1e-3)
             return TurnInPlane(square, p=p)
         case Affine():
             return tio.RandomAffine(entry.scales, entry.degrees, entry.translation, default_pad_value=0, p=p)

@@ -55,14 +55,20 @@ def test_a_data_set_in_a_file_is_no_part_of_its_path() -> None:
     assert compile_pattern("{stack}.h5", SPELLINGS).inside == ""
 
 
-def test_what_a_pattern_prescribes() -> None:
-    lengths = {
-        "{stack}.tif": 4,
-        "{stack}_label.tif": 10,
-        "{stack}(-|_)(label|labels).(tif|tiff)": 10,
-        "{patient}/{channel}.nii[.gz]": 7,
-    }
-    assert {text: compile_pattern(text, SPELLINGS).literal for text in lengths} == lengths
+@pytest.mark.parametrize(
+    ("path", "more", "less"),
+    [
+        ("X_label.tif", "{stack}_label.tif", "{stack}.tif"),
+        ("images/X_label.tif", "{stack}(-|_)(label|gt).tif", "images/{stack}.tif"),
+        ("labels/X.tif", "(labels|masks)/{stack}.tif", "{stack}.tif"),
+        ("labels/a_long_name/1.tif", "labels/{stack}/*{slice}.tif", "{stack}.tif"),
+        ("p/flair.nii", "{patient}/{channel}.nii[.gz]", "{patient}/*.nii"),
+        ("p/p_x.nii", "{patient}/{patient}_x.nii", "{patient}_x.nii"),
+    ],
+)
+def test_the_pattern_that_says_more(path: str, more: str, less: str) -> None:
+    parts = path.split("/")
+    assert compile_pattern(more, SPELLINGS).says(parts) > compile_pattern(less, SPELLINGS).says(parts)
 
 
 @given(patient=name_part, session=name_part, channel=st.sampled_from(SPELLINGS), above=st.lists(name_part))

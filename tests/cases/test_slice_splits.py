@@ -227,9 +227,10 @@ def test_every_slice_is_tested_in_one_fold_and_blocks_are_in_one_piece(
 def test_stacks_of_one_animal_are_one_patient() -> None:
     cases = [*stacks({"a": 5, "b": 5}, group="mouse1"), *stacks({"c": 5}, group="mouse2")]
     assert "one patient on both sides: mouse1 (in train and test)" in complaint(cases, train="a", test="b")
-    assert "one patient on both sides: mouse1" in complaint(cases, train="a:1-3", test="a:4-5")
+    assert "one patient on both sides: mouse1" in complaint(cases, train="a:1-3", test=["a:4-5", "b"])
+    assert "a (1-3 in train; 4-5 in test; 1 apart)" in split_of(cases, train="a:1-3", test="a:4-5").warnings[0]
     assert "only one patient (mouse1, 10 slices)" in complaint(cases[:10])
-    split = split_of(cases, train="a:1-3", test=["a:4-5", "mouse2"], leak="warn")
+    split = split_of(cases, train="a:1-3", test=["a:4-5", "b"], leak="warn")
     assert split.shared_patients == ("mouse1",)
     assert "1 patient on more than one side" in split.warnings[0]
     assert "a (1-3 in train; 4-5 in test; 1 apart)" in split.warnings[1]

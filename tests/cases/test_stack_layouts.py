@@ -74,6 +74,8 @@ def test_every_page_of_a_stack_is_a_case(make_stacks: MakeStacks) -> None:
         ("stack2-input.h5", "stack2-label.h5", "stack2"),
         ("stack2-image.tif", "stack2-label.tif", "stack2"),
         ("s/raw.hdf5", "s/seg.hdf5", "s"),
+        ("images/train-volume.tif", "images/train-labels.tif", "train"),
+        ("images/X.tif", "images/X_gt.tif", "X"),
     ],
 )
 def test_names_of_stacks_and_labels(make_stacks: MakeStacks, image: str, label: str, stack: str) -> None:

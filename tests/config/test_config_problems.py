@@ -59,7 +59,6 @@ SENTENCES = {
     "network: unet": "line 1: network is 'unet'; did you mean unet3d? Allowed: residual_unet3d, unet3d",
     "network: {name: transformer}": "line 1: network is 'transformer'. Allowed: residual_unet3d, unet3d",
     "network: {base_channels: 3}": "line 1: network has no name. Allowed: residual_unet3d, unet3d",
-    "loss: focal": "line 1: loss is 'focal'. Allowed: bce, dice, bce_dice",
     "augmentation:\n  - flip\n  - flop": "line 3: augmentation[1] is 'flop'; did you mean flip?"
     " Allowed: motion, bias_field, noise, gamma, contrast, blur, flip, affine, elastic",
     # our own checks

@@ -1,4 +1,4 @@
-"""The Dice loss and its kernel: closed forms, the empty patch, MONAI."""
+"""The overlap losses and their kernel: closed forms, the empty patch, MONAI."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from msseg.losses.overlap import DiceLoss, tversky_index
+from msseg.losses.overlap import DiceLoss, IouLoss, TverskyLoss, tversky_index
 
 SURE = 100.0
 """A logit whose probability is 1 in float32 (and, negated, 0)."""
@@ -38,6 +38,27 @@ def test_tversky_is_its_formula(hits: int, extra: int, missed: int, a: float, b:
     logits, target = block(hits, extra, missed)
     expected = (hits + 0.5) / (hits + a * extra + b * missed + 0.5)
     assert tversky_index(logits, target, a, b, 0.5).item() == pytest.approx(expected, abs=1e-6)
+
+
+@given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 20), st.floats(0.01, 10))
+def test_iou_is_its_formula(hits: int, extra: int, missed: int, smoothing: float) -> None:
+    logits, target = block(hits, extra, missed)
+    expected = 1 - (hits + smoothing) / (hits + extra + missed + smoothing)
+    assert IouLoss(smoothing)(logits, target).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_tversky_with_halves_is_dice_and_with_ones_iou() -> None:
+    torch.manual_seed(0)
+    logits, target = torch.randn(2, 1, 6, 6), (torch.rand(2, 1, 6, 6) > 0.7).float()
+    torch.testing.assert_close(TverskyLoss(0.5, 0.5, 0.5)(logits, target), DiceLoss(1.0)(logits, target))
+    torch.testing.assert_close(TverskyLoss(1, 1, 1.0)(logits, target), IouLoss(1.0)(logits, target))
+
+
+def test_tversky_alpha_weighs_false_positives_and_beta_false_negatives() -> None:
+    extra, missed = block(hits=4, false_positives=2, false_negatives=0), block(4, 0, 2)
+    loss = TverskyLoss(alpha=0.3, beta=0.7)
+    assert loss(*extra).item() == pytest.approx(1 - 5 / 5.6)
+    assert loss(*missed).item() == pytest.approx(1 - 5 / 6.4)
 
 
 def test_undecided_prediction() -> None:
@@ -78,14 +99,20 @@ def test_sums_run_over_the_whole_batch_and_each_channel() -> None:
 @pytest.mark.parametrize("smoothing", [1.0, 1e-3])
 def test_same_value_and_gradient_as_monai(shape: tuple[int, ...], smoothing: float) -> None:
     losses = pytest.importorskip("monai.losses")
-    reference = losses.DiceLoss(sigmoid=True, batch=True, smooth_nr=smoothing, smooth_dr=smoothing)
+    settings = {"sigmoid": True, "batch": True, "smooth_nr": smoothing, "smooth_dr": smoothing}
+    pairs = [
+        (DiceLoss(smoothing), losses.DiceLoss(**settings)),
+        (IouLoss(smoothing / 2), losses.DiceLoss(jaccard=True, **settings)),  # MONAI doubles both sums
+        (TverskyLoss(0.3, 0.7, smoothing), losses.TverskyLoss(alpha=0.3, beta=0.7, **settings)),
+    ]
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(shape, generator=generator).mul(3).requires_grad_()
     target = (torch.rand(shape, generator=generator) > 0.8).float()
-    values = [loss(logits, target) for loss in (DiceLoss(smoothing), reference)]
-    torch.testing.assert_close(values[0], values[1])
-    ours, theirs = (torch.autograd.grad(value, logits)[0] for value in values)
-    torch.testing.assert_close(ours, theirs)
+    for pair in pairs:
+        values = [loss(logits, target) for loss in pair]
+        torch.testing.assert_close(values[0], values[1])
+        ours, theirs = (torch.autograd.grad(value, logits)[0] for value in values)
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_gradient_points_to_the_truth() -> None:

@@ -1,6 +1,7 @@
 """Prepared cases of any shape."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
@@ -10,7 +11,9 @@ import pytest
 from msseg.cases.case import Case
 from msseg.config.preprocessing import PreprocessingConfig
 from msseg.volumes.cache import CachedCase, cache_case
+from msseg.volumes.geometry import whole_grid
 from msseg.volumes.phantom.cohort import small_case
+from msseg.volumes.preprocessing import Prepared
 
 MakeCase = Callable[..., CachedCase]
 
@@ -29,6 +32,37 @@ def make_case(tmp_path: Path) -> MakeCase:
         return cache_case(case, ("FLAIR",), settings, tmp_path / "cache")
 
     return make
+
+
+@dataclass(frozen=True)
+class CaseWithMaps:
+    """A prepared case in memory, for tests that bring maps of their own (X, Y, Z)."""
+
+    case: str
+    image: np.ndarray
+    truth: np.ndarray
+    maps: dict[str, np.ndarray]
+
+    def data(self) -> np.ndarray:
+        return self.image
+
+    def label(self) -> np.ndarray:
+        return self.truth
+
+    def lesion_voxels(self) -> np.ndarray:
+        return np.argwhere(self.truth)
+
+    def map(self, name: str) -> np.ndarray:
+        return self.maps[name]
+
+    def prepared(self) -> Prepared:
+        return Prepared(self.image, self.truth, whole_grid(self.truth.shape, np.eye(4), "keep"), (1.0, 1.0, 1.0))
+
+
+@pytest.fixture
+def case_with_maps() -> type[CaseWithMaps]:
+    """Make one from its id, image (C, X, Y, Z), label and maps (X, Y, Z)."""
+    return CaseWithMaps
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torchio as tio
 from torch import Tensor
 
 from msseg.config.experiment import ExperimentConfig
@@ -18,6 +19,7 @@ from msseg.config.patches import (
     Gamma,
     Motion,
     Noise,
+    Rotate90,
 )
 from msseg.metrics.overlap import count_overlap
 from msseg.patches.augmentation import PatchAugmentation
@@ -26,6 +28,7 @@ Patch = tuple[np.ndarray, np.ndarray]
 
 INTENSITY = (Motion, BiasField, Noise, Gamma, Contrast, Blur)
 SPATIAL = (Flip, Affine, Elastic)
+EVERY = (*INTENSITY, *SPATIAL, Rotate90)
 SIZE, SPACING = (16, 16, 16), (1.0, 1.0, 1.0)
 
 
@@ -35,12 +38,32 @@ def augment(patch: Patch, *entries: Augmentation, seed: int = 0) -> tuple[Tensor
     return PatchAugmentation(entries, SIZE, SPACING)(image.copy(), label.copy())
 
 
+def by_hand(entry: Augmentation, size: tuple[int, int, int]) -> tio.Transform:
+    """TorchIO's transform of an entry of the paper's list, written out."""
+    p = entry.probability
+    match entry:
+        case Motion():
+            return tio.RandomMotion(entry.degrees, entry.translation, entry.movements, p=p)
+        case BiasField():
+            return tio.RandomBiasField(entry.coefficients, entry.order, p=p)
+        case Noise():
+            return tio.RandomNoise(entry.mean, entry.std, p=p)
+        case Flip():
+            return tio.RandomFlip(entry.axes, flip_probability=entry.per_axis, p=p)
+        case Affine():
+            return tio.RandomAffine(entry.scales, entry.degrees, entry.translation, default_pad_value=0, p=p)
+        case Elastic():
+            bounds = tuple(min(entry.max_displacement, 0.99 * n / (entry.control_points - 1) / 2) for n in size)
+            return tio.RandomElasticDeformation(entry.control_points, bounds, entry.locked_borders, p=p)
+    raise AssertionError(entry.name)
+
+
 def certain(kind: type[Augmentation]) -> Augmentation:
     """The augmentation for every patch; a flip along all of its axes."""
     return Flip(probability=1, per_axis=1) if kind is Flip else kind(probability=1)
 
 
-@pytest.mark.parametrize("kind", INTENSITY + SPATIAL)
+@pytest.mark.parametrize("kind", EVERY)
 def test_probability_0_changes_nothing(kind: type[Augmentation], head_patch: Patch) -> None:
     image, label = augment(head_patch, kind(probability=0))
     np.testing.assert_array_equal(image, head_patch[0])
@@ -114,7 +137,7 @@ def test_channels_get_contrasts_of_their_own(head_patch: Patch) -> None:
         assert not torch.equal(changed[0], changed[1])
 
 
-@pytest.mark.parametrize("kind", INTENSITY + SPATIAL)
+@pytest.mark.parametrize("kind", EVERY)
 def test_a_constant_patch_survives(kind: type[Augmentation]) -> None:
     """Background alone: gamma must not divide by a range of 0."""
     empty = np.zeros((1, *SIZE), dtype=np.float32)
@@ -175,3 +198,18 @@ def test_the_papers_list_works_on_small_patches(head_patch: Patch) -> None:
         image, label = augment(head_patch, *entries, seed=seed)
         assert torch.isfinite(image).all()
         assert set(label.unique().tolist()) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_papers_list_is_what_torchio_makes_of_it(head_patch: Patch, seed: int) -> None:
+    """To the bit, so that runs of an older version can be repeated."""
+    entries = [entry.model_copy(update={"probability": 0.7}) for entry in PAPER_ORDER]
+    image, label = augment(head_patch, *entries, seed=seed)
+    torch.manual_seed(seed)
+    subject = tio.Subject(
+        image=tio.ScalarImage(tensor=torch.from_numpy(head_patch[0])),
+        label=tio.LabelMap(tensor=torch.from_numpy(head_patch[1])),
+    )
+    expected = tio.Compose([by_hand(entry, SIZE) for entry in entries])(subject)
+    assert torch.equal(image, expected.image.data)
+    assert torch.equal(label, expected.label.data)

@@ -66,6 +66,47 @@ def test_cut_is_the_padded_volume_sliced(shape: tuple[int, int, int], size: tupl
     np.testing.assert_array_equal(cut(volume, start, size), padded[:, x, y, z])
 
 
+@given(
+    shape=shapes, size=shapes, start=st.tuples(*[st.integers(-30, 30)] * 3), beyond=st.sampled_from(("mirror", "edge"))
+)
+def test_beyond_the_volume_is_the_padded_volume(
+    shape: tuple[int, int, int], size: tuple[int, int, int], start: tuple[int, int, int], beyond: str
+) -> None:
+    """Several volumes' lengths away as well."""
+    volume = np.arange(1, 2 * np.prod(shape) + 1).reshape(2, *shape)
+    padded = np.pad(volume, [(0, 0), *[(30, 42)] * 3], mode={"mirror": "reflect", "edge": "edge"}[beyond])
+    x, y, z = (slice(30 + first, 30 + first + length) for first, length in zip(start, size, strict=True))
+    np.testing.assert_array_equal(cut(volume, start, size, beyond), padded[:, x, y, z])
+
+
+def test_the_margin_lies_around_the_patch_and_does_not_move_it(make_case) -> None:
+    label = np.zeros((9, 8, 7), dtype=bool)
+    label[4, 5, 6] = True
+    case = make_case(label)
+    for beyond in ("zero", "mirror"):
+        patches = PatchesConfig(size=(4, 4, 1), beyond=beyond)
+        for seed in range(10):
+            plain = draw_patch(case, patches, np.random.default_rng(seed))
+            framed = draw_patch(case, patches, np.random.default_rng(seed), (20, 20, 0))
+            for small, large in zip(plain, framed, strict=True):
+                assert large.shape == (1, 44, 44, 1)
+                np.testing.assert_array_equal(large[:, 20:-20, 20:-20], small)
+            assert (framed[0] == 0).any() == (beyond == "zero")
+
+
+def test_whole_slices(make_case) -> None:
+    """A patch of the slice's size is the slice; a larger one is filled up."""
+    slice_ = make_case(np.ones((6, 5, 1), dtype=bool))
+    whole, _ = draw_patch(slice_, PatchesConfig(size=(6, 5, 1)), np.random.default_rng(0))
+    np.testing.assert_array_equal(whole, slice_.data())
+    zeros, label = draw_patch(slice_, PatchesConfig(size=(8, 8, 1)), np.random.default_rng(0))
+    np.testing.assert_array_equal(zeros[0, ..., 0], np.pad(slice_.data()[0, ..., 0], [(1, 1), (1, 2)]))
+    assert label.sum() == 30
+    mirrored, label = draw_patch(slice_, PatchesConfig(size=(8, 8, 1), beyond="mirror"), np.random.default_rng(0))
+    np.testing.assert_array_equal(mirrored[0, ..., 0], np.pad(slice_.data()[0, ..., 0], [(1, 1), (1, 2)], "reflect"))
+    assert label.all()
+
+
 def test_image_and_label_are_cut_at_one_place(make_case) -> None:
     label = np.zeros((9, 8, 7), dtype=bool)
     label[4, 5, 6] = True

@@ -112,7 +112,7 @@ def test_membrane_lies_between_any_two_neurites(stack: EmStack) -> None:
 @pytest.mark.parametrize("size", [32, 47, 64])
 def test_small_slices_have_membranes_and_neurites_too(size: int) -> None:
     for seed in range(10):
-        assert 0.05 < (draw_em_stack(slices=1, size=size, seed=seed).label == 0).mean() < 0.6
+        assert 0.05 < (draw_em_stack(slices=1, size=size, seed=seed).label == 0).mean() < 0.8
 
 
 def test_profiles_range_from_thin_axons_to_thick_dendrites() -> None:
@@ -178,12 +178,13 @@ def spectrum(pages: NDArray[np.uint8]) -> NDArray[np.float64]:
 @pytest.mark.real
 def test_brightness_and_texture_are_those_of_isbi2012(shared_data: Path) -> None:
     real, label = (tifffile.imread(shared_data / "isbi2012" / f"train-{kind}.tif") for kind in ("volume", "labels"))
-    drawn = draw_em_stack(slices=10, size=256, seed=0)
+    stacks = [draw_em_stack(slices=6, size=256, seed=seed) for seed in range(3)]
+    image, truth = (np.concatenate(pages) for pages in zip(*((s.image, s.label) for s in stacks), strict=True))
     percentiles = [5, 25, 50, 75, 95]
-    assert np.percentile(drawn.image, percentiles) == pytest.approx(np.percentile(real, percentiles), abs=15)
+    assert np.percentile(image, percentiles) == pytest.approx(np.percentile(real, percentiles), abs=15)
     for value in (0, 255):
-        assert drawn.image[drawn.label == value].mean() == pytest.approx(real[label == value].mean(), abs=12)
-    assert spectrum(drawn.image) == pytest.approx(spectrum(real[::3, :256, :256]), abs=0.4)
+        assert image[truth == value].mean() == pytest.approx(real[label == value].mean(), abs=12)
+    assert spectrum(image) == pytest.approx(spectrum(real[::3, :256, :256]), abs=0.4)
 
 
 def test_mitochondria_are_dark_but_no_membrane() -> None:

@@ -98,7 +98,7 @@ def draw_neurites(sections: int, size: int, rng: np.random.Generator) -> Neurite
     """Neurites from thin axons to thick dendrites that fill a stack of sections of size x size pixels."""
     planes = sections * PLANES_PER_SECTION
     domain = size + 2 * MARGIN
-    radii = _draw_radii(domain, min(LARGEST_RADIUS, size / 4), rng)
+    radii = _draw_radii(domain, min(LARGEST_RADIUS, max(size / 4, MEDIAN_RADIUS)), rng)
     places = _pack(radii, domain, rng)
     owner = _draw_owners(places, radii, rng)
     return Neurites(

@@ -17,7 +17,7 @@ from msseg.volumes.phantom.em_organelles import (
 )
 from msseg.volumes.phantom.fields import FloatArray, smooth_field
 
-CYTOPLASM, MEMBRANE = 160.0, 36.0  # grey values before the microscope's gain
+CYTOPLASM, MEMBRANE = 164.0, 38.0  # grey values before the microscope's gain
 TOE = 50.0
 SMALLEST_PROFILE = 24  # pixels; what is smaller counts as membrane, as in experts' drawings
 
@@ -78,7 +78,7 @@ def cut_section(tissue: Tissue, number: int, rng: np.random.Generator) -> Sectio
     """The section of the given number (from 0), a little out of line with its neighbours."""
     first = number * PLANES_PER_SECTION
     middle = first + PLANES_PER_SECTION // 2
-    shift = np.clip(1.0 * rng.standard_normal(2), -2, 2)
+    shift = np.clip(rng.standard_normal(2), -2, 2)
     planes = {plane: tissue.neurites.plane(plane, shift) for plane in range(first, first + PLANES_PER_SECTION)}
     depths = {plane: depth_inside(neurite) for plane, neurite in planes.items()}
     width = np.clip(2.0 + 0.4 * tissue.stain.width.plane(middle), 1.3, 3.4)
