@@ -6,6 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import tifffile
 from rich.console import Console
 
 from msseg.config.folder import config_folder
@@ -14,9 +15,19 @@ from msseg.evaluation.evaluation import Evaluation
 from msseg.experiment import run_experiment
 from msseg.inference.predictor import load_model
 from msseg.volumes.phantom.cohort import small_case
+from msseg.volumes.phantom.em_stack import draw_em_stack, write_em_stack
 
 FOLDER = config_folder()
 FILES = sorted(path for path in FOLDER.rglob("*.yaml") if path.parent.name != "layouts")
+SLICES = (
+    "patches.size=[32,32,1]",
+    "split.train=1-3",
+    "split.validation=4",
+    "split.test=5-6",
+    "training.validate_every=1",
+)
+SMALL = {"em_stack": SLICES, "cell_tracking": SLICES}
+"""Overrides for the small data of a layout, after those that make any experiment tiny."""
 OPENMS_NAMES = {"FLAIR": "FLAIR", "T1W": "MPRAGE", "T2W": "T2W", "T1WKS": "PDW"}
 """How openms calls its channels, and the phantom's channel that stands for each."""
 
@@ -35,10 +46,39 @@ def openms_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stack of six sections with labels, as in ISBI 2012."""
+    root = tmp_path_factory.mktemp("em_stack")
+    write_em_stack(root, slices=6, size=96)
+    return root
+
+
+@pytest.fixture(scope="session")
+def cell_sequence(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sequence of six frames with numbered cells, gold and silver truth alike, as in the Cell Tracking Challenge."""
+    root = tmp_path_factory.mktemp("cell_tracking")
+    drawn = draw_em_stack(slices=6, size=96)
+    for folder, name, frames in (
+        ("01", "t", drawn.image),
+        ("01_GT/SEG", "man_seg", drawn.neurite.astype(np.uint16)),
+        ("01_ST/SEG", "man_seg", drawn.neurite.astype(np.uint16)),
+    ):
+        (root / folder).mkdir(parents=True)
+        for number, frame in enumerate(frames, start=1):
+            tifffile.imwrite(root / folder / f"{name}{number:03d}.tif", frame, photometric="minisblack")
+    return root
+
+
 @pytest.fixture
 def data(request: pytest.FixtureRequest) -> dict[str, Path]:
     """Small data in the folders of each layout that an experiment may name."""
-    fixtures = {"isbi2015": "small_cohort", "openms": "openms_cohort"}
+    fixtures = {
+        "isbi2015": "small_cohort",
+        "openms": "openms_cohort",
+        "em_stack": "stack",
+        "cell_tracking": "cell_sequence",
+    }
     return {layout: request.getfixturevalue(name) for layout, name in fixtures.items()}
 
 
@@ -49,7 +89,8 @@ def test_it_trains_predicts_and_evaluates(
     asked = load_config(path)
     assert asked.data.layout in data, f"{path.name} needs small data in the folders of {asked.data.layout}"
     channel = f"data.channels=[{asked.data.channels[0]}]"
-    config = load_config(path, [*tiny, channel, f"data.root={data[asked.data.layout]}"])
+    small = (*tiny, *SMALL.get(asked.data.layout, ()))
+    config = load_config(path, [*small, channel, f"data.root={data[asked.data.layout]}"])
     report = run_experiment(config, tmp_path / "run", Console(file=io.StringIO()))
     assert report.exists()
     folder = tmp_path / "run" / asked.data.channels[0]

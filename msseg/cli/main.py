@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from msseg.cli import demo, evaluate, predict, report, show, train
+from msseg.cli import demo, evaluate, models, predict, report, show, train
 from msseg.errors import InputError, PartialFailureError
 
 STOPPED = "stopped; what is finished stays, and --resume continues a run"
@@ -36,6 +36,7 @@ app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("report")(report.report)
+app.command("models")(models.models)
 app.command("layouts")(show.layouts)
 app.command("networks")(show.networks)
 app.command("losses")(show.losses)

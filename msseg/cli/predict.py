@@ -65,8 +65,9 @@ def predict(
     from msseg.cases.find import find_cases
     from msseg.config.data import DataConfig
     from msseg.inference.batch import predict_batch
+    from msseg.inference.changes import Changes
     from msseg.inference.inputs import inputs_from_arguments, inputs_from_cases, named_channels
-    from msseg.inference.predictor import Changes, load_model
+    from msseg.inference.predictor import load_model
     from msseg.inference.progress import case_progress, say
 
     changes = Changes(segment, segment_threshold, orientations, colour)

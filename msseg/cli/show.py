@@ -38,11 +38,12 @@ def losses() -> None:
     """Losses and their parameters with defaults."""
     from typing import get_args
 
-    from msseg.config.loss import LossConfig
+    from msseg.config.loss import LossConfig, SumConfig
 
     for config in get_args(get_args(LossConfig)[0]):
         print(f"{config().name}: {config.__doc__}")
-        _print_fields(config)
+        if config is not SumConfig:
+            _print_fields(config)
 
 
 def schema() -> None:

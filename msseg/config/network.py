@@ -42,7 +42,14 @@ class UNet3dConfig(Section):
     """Also train logit maps of the lower decoder levels."""
 
 
-class SFNetworkConfig(Section):
+class _SliceConfig(Section):
+    norm: Literal["batch", "instance"] = "batch"
+    """Mean and spread by which maps are normalised. `batch`: of the training batch, and running averages of them at
+    prediction, as published. `instance`: of each image by itself, always; in training with `batch_size: 1` the two are
+    the same, and then this one is right at prediction, too."""
+
+
+class SFNetworkConfig(_SliceConfig):
     """SF Network for slices (Kim 2019)."""
 
     name: Literal["sf_network"] = "sf_network"
@@ -50,7 +57,7 @@ class SFNetworkConfig(Section):
     """Feature maps inside every block, which hands on half of them; 64 as published."""
 
 
-class UNet2dConfig(Section):
+class UNet2dConfig(_SliceConfig):
     """U-Net for slices (Ronneberger et al. 2015)."""
 
     name: Literal["unet2d"] = "unet2d"
@@ -63,7 +70,7 @@ class UNet2dConfig(Section):
     """Normalise after every convolution; the network of 2015 did not."""
 
 
-class FusionNetConfig(Section):
+class FusionNetConfig(_SliceConfig):
     """FusionNet for slices (Quan et al. 2016)."""
 
     name: Literal["fusionnet"] = "fusionnet"

@@ -43,7 +43,8 @@ class PatchesConfig(Section):
     """Voxels drawn around the patch for affine and elastic to move into it, and cut off afterwards; none along an axis
     on which the patch has one voxel or nothing moves."""
     beyond: Beyond = "zero"
-    """What lies beyond the volume's edge: zeros, or the volume mirrored (NumPy's `reflect`)."""
+    """What lies beyond the volume's edge: zeros, or the volume mirrored (NumPy's `reflect`). Affine and elastic find
+    the same beyond the patch and its margin; moving in 3D, they find zeros (or the minimum) there in any case."""
 
 
 class _Augmentation(Section):

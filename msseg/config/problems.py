@@ -136,7 +136,7 @@ def _unknown_key(place: Place, location: tuple[str | int, ...], model: type[Base
     elsewhere = [
         f"{section}.{name}"
         for section, field in model.model_fields.items()
-        if name != "name" and get_origin(field.annotation) is not tuple
+        if name != "name" and section != place[0] and get_origin(field.annotation) is not tuple
         if any(name in option.model_fields for option in _sections(field.annotation))
     ]
     hint = f"; did you mean {' or '.join(elsewhere)}?" if elsewhere else nearest(name, allowed)

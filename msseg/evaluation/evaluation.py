@@ -4,15 +4,15 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from msseg.atomic import write_text
 from msseg.errors import InputError
-from msseg.evaluation.scores import COUNTS, EMPTY_MASK_RULE, METRICS, CaseScores, overlap_scores
-from msseg.metrics.overlap import Overlap
+from msseg.evaluation.scores import CaseScores
+from msseg.evaluation.tasks import TASKS, Task, TaskName, task_of, without_nan
 from msseg.metrics.summary import summarise
 
 NAMES = ("case", "group", "prediction", "truth")
@@ -21,28 +21,33 @@ NAMES = ("case", "group", "prediction", "truth")
 
 @dataclass(frozen=True)
 class Settings:
-    """How an evaluation was made.
+    """How an evaluation was made; what does not apply to its task is None.
 
     Attributes:
         threshold: A predicted voxel is foreground where its value is above this.
         bootstrap: Bootstrap samples of the intervals; 0: none.
         seed: Seed of the bootstrap.
+        thresholds: Of membranes, all thresholds that were tried.
+        label_meaning: What the truth's values stand for.
     """
 
-    threshold: float = 0.5
+    threshold: float | None = 0.5
     bootstrap: int = 2000
     seed: int = 0
+    thresholds: tuple[float, ...] | None = None
+    label_meaning: str | None = None
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of a cohort.
+    """Scores of a cohort, or of the slices of stacks.
 
     Attributes:
-        cases: One entry per case that could be scored.
+        cases: One entry per case that could be scored; of stacks one per slice.
         summary: For each metric mean, std, median, min, max, ci_low, ci_high, n and undefined, as
             `msseg.metrics.summary.summarise` gives them; NaN where there is none.
-        pooled: dsc, iou, sensitivity, precision, tp, fp and fn of all cases' voxels taken together.
+        pooled: The scores of all cases taken together: of lesions dsc, iou, sensitivity, precision, tp, fp and fn of
+            all voxels; of slices those of one stack that holds them all.
         failed: Case -> why it could not be scored.
         settings: How it was made.
         task: What was segmented.
@@ -53,7 +58,7 @@ class Evaluation:
     pooled: dict[str, float]
     failed: dict[str, str] = field(default_factory=dict)
     settings: Settings = Settings()
-    task: str = "lesions"
+    task: TaskName = "lesions"
 
     @classmethod
     def from_cases(
@@ -61,40 +66,63 @@ class Evaluation:
         cases: Sequence[CaseScores],
         failed: Mapping[str, str] | None = None,
         settings: Settings | None = None,
-        task: str = "lesions",
+        task: TaskName | None = None,
     ) -> "Evaluation":
-        """Summarise and pool the scores of at least one case.
+        """Summarise and pool the scores of at least one case; without a task that of what was counted.
 
         Raises:
             ValueError: There is no case.
         """
         if not cases:
             raise ValueError("an evaluation needs at least one case")
-        settings = settings or Settings()
-        overlap = sum((scores.overlap for scores in cases), start=Overlap(0, 0, 0))
-        pooled = {**overlap_scores(overlap), "tp": overlap.tp, "fp": overlap.fp, "fn": overlap.fn}
-        return cls(list(cases), _summary(cases, settings), pooled, dict(failed or {}), settings, task)
+        settings, task = settings or Settings(), task or task_of(cases)
+        settled = TASKS[task].settle(cases)
+        pooled = TASKS[task].pool(settled)
+        return cls(settled, _summary(settled, TASKS[task], settings), pooled, dict(failed or {}), settings, task)
+
+    @property
+    def stacks(self) -> dict[str, list[CaseScores]]:
+        """The slices of each stack, by its name; empty for lesions."""
+        found: dict[str, list[CaseScores]] = {}
+        if TASKS[self.task].counts is not None:
+            for scores in self.cases:
+                found.setdefault(scores.group or scores.case, []).append(scores)
+        return found
+
+    def headline(self) -> str:
+        """The scores to tell first, e.g. 'V_rand 0.9840, V_info 0.9877 (6 slices)'."""
+        task = TASKS[self.task]
+        numbers = {key: self.summary[key]["mean"] for key in task.headline if key in self.summary}
+        if task.counts is not None:
+            numbers = {key: self.pooled[key] for key in numbers}
+        told = ", ".join(
+            f"{task.metrics[key].label} {value:.{task.metrics[key].decimals}f}" for key, value in numbers.items()
+        )
+        return f"{told} ({len(self.cases)} {task.case}{'' if len(self.cases) == 1 else 's'})"
 
     def to_json_dict(self) -> dict[str, Any]:
         """A dictionary for JSON that explains itself; what is not defined is None."""
-        interval = f"95 % percentile bootstrap interval of the mean, {self.settings.bootstrap} draws of whole groups"
-        return {
+        task = TASKS[self.task]
+        content: dict[str, Any] = {
             "task": self.task,
-            "rule_empty_masks": EMPTY_MASK_RULE,
+            "rule_empty_masks": task.empty_rule,
             "definitions": {
-                **{key: metric.definition for key, metric in METRICS.items()},
-                **COUNTS,
-                "ci_low, ci_high": interval + " (the patients; each case by itself where no group is named)",
-                "std": "standard deviation of the sample (n - 1)",
-                "n": "cases where the metric is defined; mean, std, median, min and max are over these",
-                "undefined": "cases left out because the metric is not defined for them",
-                "pooled": "scores of all cases' voxels taken together",
-                "failed": "cases that could not be read or scored; they are in no mean",
+                **{key: metric.definition for key, metric in task.metrics.items()},
+                **task.others,
+                **_definitions(task, self.settings),
             },
-            "settings": asdict(self.settings),
+            "settings": {key: value for key, value in asdict(self.settings).items() if value is not None},
+        }
+        if task.counts is not None:
+            content["stack"] = without_nan({**self.pooled, **task.rows(self.cases)})
+            content["stacks"] = {
+                name: without_nan({"slices": len(cases), **task.pool(cases)}) for name, cases in self.stacks.items()
+            }
+            content["slices"] = [_slice_entry(scores, task) for scores in self.cases]
+        return content | {
             "cases": [_case_entry(scores) for scores in self.cases],
-            "summary": {key: _without_nan(numbers) for key, numbers in self.summary.items()},
-            "pooled": _without_nan(self.pooled),
+            "summary": without_nan(self.summary),
+            "pooled": without_nan(self.pooled),
             "failed": dict(self.failed),
         }
 
@@ -105,13 +133,19 @@ class Evaluation:
         Raises:
             KeyError, TypeError, ValueError: The content is not that of an evaluation.
         """
+        task: TaskName = content["task"]
+        cases = [_case_scores(entry) for entry in content["cases"]]
+        kind = TASKS[task].counts
+        if kind is not None:
+            counts = [kind.from_json_dict(entry["counts"]) for entry in content["slices"]]
+            cases = [replace(scores, counts=counted) for scores, counted in zip(cases, counts, strict=True)]
         return cls(
-            cases=[_case_scores(entry) for entry in content["cases"]],
+            cases=cases,
             summary={key: _with_nan(numbers) for key, numbers in content["summary"].items()},
             pooled=_with_nan(content["pooled"]),
             failed={str(case): str(reason) for case, reason in content.get("failed", {}).items()},
-            settings=Settings(**content.get("settings", {})),
-            task=str(content["task"]),
+            settings=_settings(content.get("settings", {})),
+            task=task,
         )
 
     def to_json(self, path: Path | str) -> None:
@@ -141,21 +175,67 @@ class Evaluation:
     def to_csv(self, path: Path | str) -> None:
         """Write one line per case, all or nothing: names, values, error; what is not defined stays empty.
 
+        Of stacks there is a line per slice, then one per stack, then one for all of several, told apart by the column
+        `level`.
+
         Raises:
             InputError: The file cannot be written.
         """
-        keys = list(dict.fromkeys(key for scores in self.cases for key in scores.values))
+        lines = [*self._lines(), *({"case": case, "error": reason} for case, reason in self.failed.items())]
+        names = ["case", "group", *(["level"] if self.stacks else [])]
+        keys = dict.fromkeys(key for line in lines for key in line if key not in (*names, *NAMES, "error"))
         text = io.StringIO()
-        writer = csv.DictWriter(text, ["case", "group", *keys, "prediction", "truth", "error"], lineterminator="\n")
+        writer = csv.DictWriter(text, [*names, *keys, "prediction", "truth", "error"], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(_case_entry(scores) for scores in self.cases)
-        writer.writerows({"case": case, "error": reason} for case, reason in self.failed.items())
+        writer.writerows(lines)
         write_text(Path(path), text.getvalue())
 
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        level = {"level": "slice"} if self.stacks else {}
+        yield from ({**_case_entry(scores), **level} for scores in self.cases)
+        for name, cases in self.stacks.items():
+            yield {"case": name, "group": name, "level": "stack", **without_nan(TASKS[self.task].pool(cases))}
+        if len(self.stacks) > 1:
+            yield {"case": "all", "level": "all", **without_nan(self.pooled)}
 
-def _summary(cases: Sequence[CaseScores], settings: Settings) -> dict[str, dict[str, float]]:
-    groups = [scores.group for scores in cases]
-    keys = dict.fromkeys(key for scores in cases for key in scores.values if key not in COUNTS)
+
+def _settings(content: Mapping[str, Any]) -> Settings:
+    """The settings in a JSON file, which leaves out what is None."""
+    thresholds = content.get("thresholds")
+    absent = {"threshold": None} if content else {}
+    return Settings(**{**absent, **content, "thresholds": None if thresholds is None else tuple(thresholds)})
+
+
+def _definitions(task: Task, settings: Settings) -> dict[str, str]:
+    """What the numbers of a summary are."""
+    drawn = "the patients; each case by itself where no group is named"
+    if task.counts is not None:
+        drawn = (
+            "the stacks; slices of a single stack are drawn one by one, which makes the interval too narrow, as"
+            " neighbouring slices resemble each other"
+        )
+    interval = f"95 % percentile bootstrap interval of the mean, {settings.bootstrap} draws of whole groups ({drawn})"
+    together = "scores of all cases' voxels taken together"
+    slices = {
+        "stack, pooled": "scores of all slices taken together as one stack, best threshold for all of them",
+        "stacks": "the same for each stack by itself, each at its own best threshold",
+        "slices": "scores of each slice, at the thresholds of stack; counts: what they were computed from",
+    }
+    return {
+        "ci_low, ci_high": interval,
+        "std": "standard deviation of the sample (n - 1)",
+        "n": f"{task.case}s where the metric is defined; mean, std, median, min and max are over these",
+        "undefined": f"{task.case}s left out because the metric is not defined for them",
+        **({"pooled": together} if task.counts is None else slices),
+        "failed": "cases that could not be read or scored; they are in no mean",
+    }
+
+
+def _summary(cases: Sequence[CaseScores], task: Task, settings: Settings) -> dict[str, dict[str, float]]:
+    groups: list[str] | None = [scores.group for scores in cases]
+    if task.counts is not None and len(set(groups or ())) == 1:
+        groups = None
+    keys = dict.fromkeys(key for scores in cases for key in scores.values if key in task.metrics)
     columns = {key: [scores.values.get(key, math.nan) for scores in cases] for key in keys}
     return {
         key: summarise(column, groups, samples=settings.bootstrap, seed=settings.seed)
@@ -165,16 +245,20 @@ def _summary(cases: Sequence[CaseScores], settings: Settings) -> dict[str, dict[
 
 def _case_entry(scores: CaseScores) -> dict[str, Any]:
     names = {name: getattr(scores, name) for name in NAMES}
-    return {"case": names.pop("case"), "group": names.pop("group"), **_without_nan(scores.values), **names}
+    return {"case": names.pop("case"), "group": names.pop("group"), **without_nan(scores.values), **names}
+
+
+def _slice_entry(scores: CaseScores, task: Task) -> dict[str, Any]:
+    assert scores.counts is not None
+    rows = without_nan(task.rows([scores]))
+    values = without_nan(scores.values)
+    return {"case": scores.case, "group": scores.group, **values, **rows, "counts": scores.counts.to_json_dict()}
 
 
 def _case_scores(entry: Mapping[str, Any]) -> CaseScores:
     values = _with_nan({key: value for key, value in entry.items() if key not in NAMES})
-    return CaseScores(values=values, case=str(entry["case"]), **{name: str(entry.get(name, "")) for name in NAMES[1:]})
-
-
-def _without_nan(numbers: Mapping[str, float]) -> dict[str, float | None]:
-    return {key: None if math.isnan(value) else value for key, value in numbers.items()}
+    group, prediction, truth = (str(entry.get(name, "")) for name in NAMES[1:])
+    return CaseScores(str(entry["case"]), values, group, prediction, truth)
 
 
 def _with_nan(numbers: Mapping[str, float | None]) -> dict[str, float]:

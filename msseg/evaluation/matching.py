@@ -21,13 +21,16 @@ Partners = Mapping[Candidate, Sequence[Candidate]]
 """For each file that needs a partner all those that its name fits."""
 
 
-def match(predictions: list[Candidate], truths: list[Candidate], partial: bool) -> dict[str, tuple[Path, Path]]:
+def match(
+    predictions: list[Candidate], truths: list[Candidate], partial: bool, by_truth: bool = False
+) -> dict[str, tuple[Path, Path]]:
     """Find for each prediction the one truth that it belongs to; for a single truth file its one prediction.
 
     Args:
         predictions: At least one.
         truths: At least one.
         partial: Whether truths may be left over.
+        by_truth: Whether it is the truths that each need a prediction, and predictions may be left over.
 
     Returns:
         Case -> (prediction, truth). The case's name is what the match went by.
@@ -35,22 +38,22 @@ def match(predictions: list[Candidate], truths: list[Candidate], partial: bool) 
     Raises:
         InputError: No reading of the names gives each file one partner of its own, or truths are left over.
     """
-    truth_is_chosen = truths[0].chosen
-    seekers, offered = (truths, predictions) if truth_is_chosen else (predictions, truths)
+    one_file = truths[0].chosen or predictions[0].chosen
+    from_truth = truths[0].chosen or (by_truth and not one_file)
+    seekers, offered = (truths, predictions) if from_truth else (predictions, truths)
     best: Partners = {seeker: [] for seeker in seekers}
     for naming, truth_naming in product(PREDICTION_NAMINGS, TRUTH_NAMINGS):
-        namings = (truth_naming, naming) if truth_is_chosen else (naming, truth_naming)
+        namings = (truth_naming, naming) if from_truth else (naming, truth_naming)
         partners = _partners(seekers, offered, *namings)
         if _is_complete(partners):
             break
         best = max(best, partners, key=_completeness)
     else:
         raise _no_match(best, offered)
-    one_file = truth_is_chosen or predictions[0].chosen
-    if not (partial or one_file):
+    if not (partial or one_file or from_truth):
         _require_none_left(truths, partners)
     matches = [(seeker, *found) for seeker, found in partners.items()]
-    matches = [(left, right) if not truth_is_chosen else (right, left) for left, right in matches]
+    matches = [(left, right) if not from_truth else (right, left) for left, right in matches]
     names = _case_names([prediction for prediction, _ in matches], naming)
     return {names[prediction]: (prediction.path, truth.path) for prediction, truth in matches}
 

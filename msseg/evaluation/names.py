@@ -9,13 +9,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from msseg.volumes.files import volume_stem
 
 _ROLE = (
     r"masks?\d*|labels?|lesions?|consensus|gt|gold[_-]?standard|ground[_-]?truth|truth|seg|segmentations?"
     r"|manual|manual[_-]?segmentations?|rater[_-]?\d+|pred|predictions?|prob|probability|probabilities"
+    r"|instances|membranes?"
 )
+_DATA = r"volume"
 _CHANNEL = r"flair|mprage|t1(?:w|ks|wks|post|ce|gd|c)?|t2w?|pdw?|dp|dir|gado"
 _PROCESSING = r"pp|preprocessed|n4|brain|stripped|registered|coregistered"
 _STORAGE = (
@@ -24,17 +27,22 @@ _STORAGE = (
 )
 
 _EDGE = r"[_\-. /]+"
-_OWN_SUFFIX = re.compile(r"_(?:mask|probability)$", re.IGNORECASE)
-_ROLE_AT_END = re.compile(rf"(?:{_EDGE}(?:{_ROLE}))+$", re.IGNORECASE)
+_OWN_SUFFIX = re.compile(r"_(?:mask|probability|instances)$", re.IGNORECASE)
+_ROLE_AT_END = re.compile(rf"(?:{_EDGE}(?:{_ROLE}|{_DATA}))+$", re.IGNORECASE)
 _ROLE_AT_START = re.compile(rf"^(?:(?:{_ROLE}){_EDGE})+", re.IGNORECASE)
 _CHANNEL_AT_END = re.compile(
     rf"{_EDGE}(?:{_CHANNEL})(?:\+(?:{_CHANNEL}))*(?:{_EDGE}(?:{_PROCESSING}))*$", re.IGNORECASE
 )
 _WITHOUT_MEANING = re.compile(rf"(?:{_ROLE}|{_CHANNEL}|{_PROCESSING}|{_STORAGE})", re.IGNORECASE)
 
-_WORD_OF_TRUTH = re.compile(rf"(?:^|{_EDGE})(?:{_ROLE})(?=$|{_EDGE})", re.IGNORECASE)
+_WORD_OF_TRUTH = re.compile(rf"(?:^|{_EDGE})(?:{_ROLE}|man_seg\d+)(?=$|{_EDGE})", re.IGNORECASE)
 _BRAIN_MASK = re.compile(r"brain[_-]?mask", re.IGNORECASE)
 _PROBABILITY = re.compile(rf"(?:^|{_EDGE})prob(?:ability|abilities)?$", re.IGNORECASE)
+_INSTANCES = re.compile(rf"(?:^|{_EDGE})instances$", re.IGNORECASE)
+_FRAME = re.compile(r"(?:.*[_-])?(?:t|m|mask)?(\d{3,})", re.IGNORECASE)
+_FRAME_OF_TRUTH = re.compile(r"(?:t|man_seg)(\d{3,})", re.IGNORECASE)
+
+Kind = Literal["mask", "probability", "instances"]
 
 
 @dataclass(frozen=True)
@@ -62,15 +70,17 @@ class Candidate:
         return "/".join((*self.folders, self.stem))
 
     @property
-    def is_probability(self) -> bool:
-        """Whether its name says that it holds probabilities."""
-        return _PROBABILITY.search(self.stem) is not None
+    def kind(self) -> Kind:
+        """What its name says that it holds; a mask where it says nothing."""
+        if _PROBABILITY.search(self.stem):
+            return "probability"
+        return "instances" if _INSTANCES.search(self.stem) else "mask"
 
     @property
     def is_named_truth(self) -> bool:
         """Whether its name, or a folder's, says that it is a segmentation (and not of the brain)."""
         is_segmentation = _WORD_OF_TRUTH.search(self.relative_stem) is not None
-        return is_segmentation and not self.is_probability and _BRAIN_MASK.search(self.stem) is None
+        return is_segmentation and self.kind != "probability" and _BRAIN_MASK.search(self.stem) is None
 
 
 def without_role(name: str) -> str:
@@ -107,6 +117,16 @@ def _all_folders(candidate: Candidate) -> str:
     return "/".join(_telling_folders(candidate, with_root=False))
 
 
+def _frame(pattern: re.Pattern[str]) -> Naming:
+    """The number of a frame in the Cell Tracking Challenge's names: t007, mask007, man_seg007."""
+
+    def number(candidate: Candidate) -> str:
+        found = pattern.fullmatch(_OWN_SUFFIX.sub("", candidate.stem))
+        return f"t{int(found[1]):03d}" if found else ""
+
+    return number
+
+
 PREDICTION_NAMINGS: tuple[Naming, ...] = (
     lambda candidate: candidate.stem,
     lambda candidate: _OWN_SUFFIX.sub("", candidate.stem),
@@ -116,6 +136,7 @@ PREDICTION_NAMINGS: tuple[Naming, ...] = (
     lambda candidate: without_channel(candidate.relative_stem),
     _nearest_folder(with_root=False),
     _all_folders,
+    _frame(_FRAME),
 )
 """From the strictest to the loosest."""
 
@@ -125,5 +146,6 @@ TRUTH_NAMINGS: tuple[Naming, ...] = (
     lambda candidate: without_role(candidate.relative_stem),
     _nearest_folder(with_root=True),
     _all_folders,
+    _frame(_FRAME_OF_TRUTH),
 )
 """A truth's channel is never taken off: 'P1_T1_mask' and 'P1_T2_mask' may be two time points of a patient."""

@@ -4,50 +4,85 @@ import math
 from collections.abc import Sequence
 
 from msseg.evaluation.evaluation import Evaluation
-from msseg.evaluation.scores import EMPTY_MASK_RULE, METRICS
+from msseg.evaluation.tasks import TASKS
 
-HEADER = ("metric", "mean", "95 % interval", "median", "pooled", "cases")
+HEADER = ("metric", "better", "mean", "95 % interval", "median", "pooled", "cases")
+SLICE_HEADER = ("metric", "better", "stack", "mean of slices", "95 % interval", "median", "slices")
 UNDEFINED = "-"
-IN_TABLE = tuple(key for key in METRICS if not key.endswith("_voxels"))
+
+V_RAND_NOTE = (
+    "V_rand and V_info: 1 is perfect. Their split scores fall when neurites are cut into pieces, their merge scores"
+    " when neurites are joined."
+)
+STACK_NOTE = "stack: all slices taken together."
+THRESHOLD_NOTE = "Each score is at the threshold that is best for all slices together."
+
+
+def header(evaluation: Evaluation) -> tuple[str, ...]:
+    """The heads of the columns."""
+    return HEADER if TASKS[evaluation.task].counts is None else SLICE_HEADER
 
 
 def summary_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
-    """One row of text per metric, with the columns of `HEADER`; what is not defined is a dash."""
+    """One row of text per metric, with the columns of `header`; what is not defined is a dash."""
+    task = TASKS[evaluation.task]
     rows: list[tuple[str, ...]] = []
-    for key in IN_TABLE:
-        if key not in evaluation.summary:
+    for key, metric in task.metrics.items():
+        if key not in evaluation.summary or key in task.not_in_tables:
             continue
-        metric, numbers = METRICS[key], evaluation.summary[key]
+        numbers = evaluation.summary[key]
         low, high = (_number(numbers[end], metric.decimals) for end in ("ci_low", "ci_high"))
         interval = UNDEFINED if UNDEFINED in (low, high) else f"{low} to {high}"
         mean, median = (_number(numbers[name], metric.decimals) for name in ("mean", "median"))
         pooled = _number(evaluation.pooled.get(key, math.nan), metric.decimals)
         left_out = f" ({numbers['undefined']:.0f} undefined)" if numbers["undefined"] else ""
-        rows.append((metric.label, mean, interval, median, pooled, f"{numbers['n']:.0f}{left_out}"))
+        middle = (mean, interval, median, pooled) if task.counts is None else (pooled, mean, interval, median)
+        rows.append((metric.label, metric.better or UNDEFINED, *middle, f"{numbers['n']:.0f}{left_out}"))
     return rows
 
 
 def footnotes(evaluation: Evaluation) -> list[str]:
-    """What has to stand below the table: the empty-mask rule, and each case that failed."""
+    """What has to stand below the table: how to read it, the rule for empty masks, and each case that failed."""
+    notes = []
+    if evaluation.task == "membranes":
+        notes += [V_RAND_NOTE, f"{THRESHOLD_NOTE} {_best_threshold(evaluation)}", _best_alpha(evaluation)]
+    if evaluation.stacks:
+        notes.append(STACK_NOTE)
     failed = [f"not scored: {case}: {reason}" for case, reason in evaluation.failed.items()]
-    return [f"Empty masks: {EMPTY_MASK_RULE}.", *failed]
+    return [*notes, f"Empty masks: {TASKS[evaluation.task].empty_rule}.", *failed]
 
 
 def format_table(evaluation: Evaluation) -> str:
     """The table with its footnotes as plain text."""
-    rows = [HEADER, *summary_rows(evaluation)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
+    rows = [header(evaluation), *summary_rows(evaluation)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [_line(row, widths) for row in rows]
     rule = "  ".join("-" * width for width in widths)
     return "\n".join([lines[0], rule, *lines[1:], "", *footnotes(evaluation)])
 
 
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = (
-        cell.ljust(width) if column == 0 else cell.rjust(width)
-        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+def _best_threshold(evaluation: Evaluation) -> str:
+    """At which threshold V_rand is best, and what follows where that is the last one tried."""
+    best, tried = evaluation.pooled["v_rand_threshold"], evaluation.settings.thresholds or ()
+    note = f"V_rand is highest at the threshold {best:g}"
+    if len(tried) > 1 and best == max(tried) < 1:
+        note += (
+            "; it is the last one tried, so finer ones above it may give more (--thresholds 0:0.9:0.1,0.95,0.98,0.99)"
+        )
+    return f"{note}."
+
+
+def _best_alpha(evaluation: Evaluation) -> str:
+    alpha, value = evaluation.pooled["best_alpha"], evaluation.pooled["v_rand_best_alpha"]
+    return (
+        f"Weighted V_rand is highest at alpha {alpha:g}: {value:.4f} (alpha 0.5: V_rand itself; 1: merge score alone)."
     )
-    return "  ".join([first, *others])
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    first, second, *others = row
+    left = [first.ljust(widths[0]), second.ljust(widths[1])]
+    return "  ".join([*left, *(cell.rjust(width) for cell, width in zip(others, widths[2:], strict=True))])
 
 
 def _number(value: float, decimals: int) -> str:

@@ -4,20 +4,21 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import nibabel as nib
 import numpy as np
 import torch
 from torch import nn
 
+from msseg.box import model_folders
 from msseg.config.inference import InferenceConfig
 from msseg.errors import InputError
+from msseg.inference.changes import Changes
 from msseg.inference.device import choose_device, choose_precision, place_network
 from msseg.inference.prediction import Prediction
 from msseg.inference.segments import watershed_segments
 from msseg.inference.windows import predict_windows, window_size
-from msseg.model import ModelSettings, find_models, load_network, read_settings
+from msseg.model import ModelSettings, load_network, read_settings
 from msseg.volumes.preprocessing import Prepared, prepare
 from msseg.volumes.slabs import read_slices
 
@@ -28,45 +29,6 @@ _LOG = logging.getLogger(__name__)
 
 SLICES_AT_ONCE = 8
 """Windows in a batch when they are single slices; volumes go one by one, which needs the least memory."""
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What is done differently from how a model says; None and False: as it says.
-
-    Attributes:
-        segment: Whether objects are numbered.
-        segment_threshold: Probability above which they begin.
-        orientations: Average over mirrored and turned copies, on a slice the eight orientations.
-        colour: What becomes of RGB images.
-    """
-
-    segment: Literal["none", "watershed"] | None = None
-    segment_threshold: float | None = None
-    orientations: bool = False
-    colour: Literal["refuse", "grey"] | None = None
-
-    def applied(self, settings: ModelSettings) -> ModelSettings:
-        """A model's settings with these changes.
-
-        Raises:
-            InputError: The threshold is impossible.
-        """
-        if self.segment_threshold is not None and not 0 <= self.segment_threshold <= 1:
-            raise InputError(
-                f"the segment threshold is a probability and lies between 0 and 1, but is {self.segment_threshold:g}"
-            )
-        given = {"segment": self.segment, "segment_threshold": self.segment_threshold}
-        changed: dict[str, object] = {name: value for name, value in given.items() if value is not None}
-        if self.orientations:
-            changed |= {"mirror": True, "rotate": True}
-        preprocessing = {} if self.colour is None else {"colour": self.colour}
-        return settings.model_copy(
-            update={
-                "inference": settings.inference.model_copy(update=changed),
-                "preprocessing": settings.preprocessing.model_copy(update=preprocessing),
-            }
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,12 +212,12 @@ def load_model(
     *,
     channels: Sequence[str] | None = None,
     inference: InferenceConfig | None = None,
-    changes: Changes = Changes(),
+    changes: Changes | None = None,
 ) -> Predictor:
     """Load a trained model, or several to average.
 
     Args:
-        path: Model folder, run folder, or a list of them. All models found are averaged.
+        path: Model folder, run folder, name of a model in the box, or a list of them. All models found are averaged.
         device: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
         precision: "auto" (bf16 where the device computes it fast, else fp32), "fp32", "bf16" or "fp16".
         threads: CPU threads of this process from now on; None: PyTorch's choice.
@@ -271,11 +233,11 @@ def load_model(
         raise InputError("no model was given: name a model folder or a run folder")
     chosen = choose_device(device)
     dtype = choose_precision(precision, chosen)
-    folders = _agreeing([folder for one in paths for folder in find_models(Path(one))], channels)
+    folders = _agreeing([folder for one in paths for folder in model_folders(one)], channels)
     if threads is not None:
         torch.set_num_threads(threads)
     loaded = [load_network(folder) for folder in folders]
-    models = [(network, changes.applied(settings)) for network, settings in loaded]
+    models = [(network, (changes or Changes()).applied(settings)) for network, settings in loaded]
     return Predictor(models, chosen, dtype, inference)
 
 

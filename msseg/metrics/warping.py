@@ -55,41 +55,49 @@ def warp(source: Mask, targets: Mask, certainty: NDArray[np.float32]) -> Mask:
         (T, H, W) the mask, warped towards each of the targets. Beyond the edge is membrane.
     """
     moving = _padded(np.broadcast_to(source, targets.shape))
-    flat, goal, urgency = moving.reshape(-1), _padded(targets).reshape(-1), _padded(certainty).reshape(-1)
-    steps, numbers = _ring(moving.shape[2]), np.zeros(flat.size, dtype=np.int32)
-    left = np.flatnonzero(flat != goal)
-    left = left[np.argsort(-urgency[left], kind="stable")]
+    flat, urgency = moving.reshape(-1), _padded(certainty).reshape(-1)
+    left = np.flatnonzero(flat != _padded(targets).reshape(-1))
+    turns = np.zeros(flat.size, dtype=np.int32)
+    turns[left[np.argsort(-urgency[left], kind="stable")]] = np.arange(1, left.size + 1)
     while left.size:
-        flipped = _visit(flat, left, numbers, steps)
+        flipped = _visit(flat, left, turns, _ring(moving.shape[2]))
         # A target towards which nothing flipped is done; what flipped is what its target is, and never flips back.
         moved = np.zeros(len(moving), dtype=bool)
-        moved[left[flipped] // moving[0].size] = True
-        left = left[~flipped & moved[left // moving[0].size]]
+        moved[flipped // moving[0].size] = True
+        turns[flipped] = 0
+        left = left[(turns[left] > 0) & moved[left // moving[0].size]]
     return np.ascontiguousarray(moving[:, 1:-1, 1:-1].transpose(0, 2, 1))
 
 
-def _visit(moving: Mask, pixels: Pixels, numbers: NDArray[np.int32], steps: Pixels) -> Mask:
-    """Flip those of the pixels that are simple when their turn comes; which these were. `numbers` is left as zeros."""
-    own = np.arange(1, pixels.size + 1, dtype=np.int32)
-    numbers[pixels] = own
-    beside = pixels + steps
-    theirs = numbers.take(beside, mode="clip")
-    numbers[pixels] = 0
-    waits_for = ((theirs > 0) & (theirs < own)).sum(axis=0, dtype=np.int8)
-    followers = np.where(theirs > own, theirs, 0) - 1
-    flipped = np.zeros(pixels.size, dtype=bool)
-    ready = np.flatnonzero(waits_for == 0)
+def _visit(moving: Mask, pixels: Pixels, turns: NDArray[np.int32], steps: Pixels) -> Pixels:
+    """Flip those of the pixels that are simple when their turn comes; returns them.
+
+    Args:
+        moving: (all,) flat, padded slices, changed in place.
+        pixels: Those to be visited.
+        turns: (all,) their order, from 1; 0 for pixels that are never visited.
+        steps: (8, 1) from a pixel to its neighbours.
+    """
+    own = turns[pixels]
+    waits_for = np.zeros(moving.size, dtype=np.int8)
+    for step in steps:
+        theirs = turns.take(pixels + step)
+        waits_for[pixels] += (theirs > 0) & (theirs < own)
+    flipped = []
+    ready = pixels[waits_for[pixels] == 0]
     while ready.size:
-        simple = ready[connectivity_number(moving.take(beside[:, ready], mode="clip").view(np.int8)) == 1]
-        moving[pixels[simple]] ^= True
-        flipped[simple] = True
+        beside = ready + steps
+        simple = ready[connectivity_number(moving.take(beside).view(np.int8)) == 1]
+        moving[simple] ^= True
+        flipped.append(simple)
+        is_later = turns.take(beside) > turns.take(ready)
         next_ready = []
-        for after in followers[:, ready]:
-            freed = after[after >= 0]
+        for neighbours, later in zip(beside, is_later, strict=True):
+            freed = neighbours[later]
             waits_for[freed] -= 1
             next_ready.append(freed[waits_for[freed] == 0])
         ready = np.concatenate(next_ready)
-    return flipped
+    return np.concatenate(flipped)
 
 
 def connectivity_number(ring: Bits) -> NDArray[np.int8]:
@@ -132,7 +140,8 @@ def _distinct(labels: NDArray[np.int32]) -> NDArray[np.intp]:
 
 def _padded(slices: NDArray[Value]) -> NDArray[Value]:
     """(N, H, W) -> (N, W + 2, H + 2) with zeros around, so that the flat order is column by column."""
-    return np.pad(slices.transpose(0, 2, 1), ((0, 0), (1, 1), (1, 1)))
+    # Contiguous, as np.pad keeps the order of what it is given, and the flat views have to be views.
+    return np.pad(np.ascontiguousarray(slices.transpose(0, 2, 1)), ((0, 0), (1, 1), (1, 1)))
 
 
 def _ring(width: int) -> Pixels:

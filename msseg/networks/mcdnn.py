@@ -63,8 +63,10 @@ class MCDNN(SliceNetwork):
         """Map (B, C, H, W), both at least one window, to logits (B, out, H - 2 margin, W - 2 margin)."""
         if self.training:
             return self._each_by_one_column(x)
-        probabilities = [self.column_logits(x, number).float().sigmoid() for number in range(len(self.columns))]
-        return self._calibrated(torch.stack(probabilities).mean(0)).logit()
+        logits = torch.stack([self.column_logits(x, number) for number in range(len(self.columns))])
+        # In bf16, a sigmoid above 0.5 has eight bits, and its logit fewer.
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        return self._calibrated(logits.sigmoid().mean(0)).logit()
 
     def column_logits(self, x: Tensor, number: int) -> Tensor:
         """Logits of one column, as `compute`: the difference of its two classes before the softmax."""

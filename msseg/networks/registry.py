@@ -8,6 +8,7 @@ from torch import nn
 
 from msseg.config.network import NetworkConfig
 from msseg.errors import InputError
+from msseg.networks.blocks import normalised_by_image
 from msseg.networks.fusionnet import FusionNet
 from msseg.networks.mcdnn import MCDNN
 from msseg.networks.residual_unet3d import ResidualUNet3d
@@ -29,8 +30,11 @@ NETWORKS: dict[str, Callable[..., SegmentationNetwork]] = {
 
 def build_network(config: NetworkConfig, in_channels: int, out_channels: int = 1) -> SegmentationNetwork:
     """Make the network that `config` names, with fresh weights drawn from torch's global generator."""
-    parameters = {key: value for key, value in config if key != "name"}
-    return NETWORKS[config.name](in_channels, out_channels, **parameters)
+    parameters = {key: value for key, value in config if key not in ("name", "norm")}
+    network = NETWORKS[config.name](in_channels, out_channels, **parameters)
+    if getattr(config, "norm", "batch") == "instance":
+        normalised_by_image(network)
+    return network
 
 
 def require_patch_fits(config: NetworkConfig, patch_size: Sequence[int]) -> None:

@@ -102,7 +102,9 @@ def _build(entry: Augmentation, frame: Frame, maps: Sequence[str]) -> tio.Transf
         case Contrast():
             return tio.Lambda(LinearContrast(entry.scale, entry.shift), [tio.INTENSITY], p=p, exclude=maps)
         case Flip():
-            return tio.RandomFlip(entry.axes, flip_probability=entry.per_axis, p=p)
+            # NumPy calls a mirrored array of one voxel contiguous, and PyTorch then stumbles over its negative stride.
+            axes = tuple(axis for axis in entry.axes if frame.size[axis] > 1)
+            return tio.RandomFlip(axes, flip_probability=entry.per_axis, p=p)
         case Rotate90():
             square = frame.size[0] == frame.size[1] and isclose(frame.spacing[0], frame.spacing[1], rel_tol=1e-3)
             return TurnInPlane(square, p=p)

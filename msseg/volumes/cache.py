@@ -19,6 +19,7 @@ from msseg.config.preprocessing import PreprocessingConfig
 from msseg.errors import InputError
 from msseg.volumes.geometry import Grid
 from msseg.volumes.labels import LabelMeaning, read_truth
+from msseg.volumes.maps import MAPS
 from msseg.volumes.nifti import reason
 from msseg.volumes.preprocessing import Prepared, prepare
 from msseg.volumes.slabs import files_of, read_slices, slices_of
@@ -74,8 +75,6 @@ class CachedCase:
         try:
             self.map(name)
         except (OSError, ValueError, EOFError):
-            from msseg.volumes.maps import MAPS
-
             values = MAPS[name](np.array(self.label()), self.prepared().spacing)
             with replacing(self._map(name)) as temporary, temporary.open("wb") as file:
                 np.save(file, values.astype(np.float32))

@@ -115,6 +115,29 @@ def test_one_pass_counts_the_padding_that_the_network_would_add(shape, patch, si
     assert window_size(shape, patch, "auto", multiple=16) == size
 
 
+@pytest.mark.parametrize(
+    ("shape", "patch", "window", "size"),
+    [
+        ((512, 500, 30), (256, 256, 1), "whole", (512, 500, 1)),
+        ((100, 90, 1), (256, 256, 1), "whole", (100, 90, 1)),
+        ((132, 151, 121), (96, 96, 96), "whole", (132, 151, 121)),
+        ((270, 256, 30), (256, 256, 1), "auto", (272, 256, 1)),
+        ((512, 512, 30), (256, 256, 1), "auto", (256, 256, 1)),
+        ((512, 512, 30), (256, 256, 1), "patch", (256, 256, 1)),
+    ],
+)
+def test_whole_slices_and_a_patch_of_one_slice(shape, patch, window, size):
+    assert window_size(shape, patch, window, multiple=16) == size
+
+
+def test_a_whole_slice_is_computed_once_and_alone():
+    shapes = []
+    data = torch.randn(1, 20, 17, 3)
+    logits = predict_logits(lambda x: shapes.append(tuple(x.shape)) or identity(x), data, (20, 17, 1))
+    assert shapes == [(1, 1, 20, 17, 1)] * 3
+    torch.testing.assert_close(logits, data[0])
+
+
 # ------------------------------------------------------------------------------------------ blending
 @pytest.mark.parametrize("size", [(8, 8, 8), (9, 6, 1), (5, 1, 1), (1, 1, 1)])
 def test_gaussian_weights_are_symmetric_and_largest_in_the_middle(size):
@@ -218,6 +241,38 @@ def test_mirroring_averages_over_all_mirrored_copies(size, copies):
     logits = predict_logits(tilted, data, size, mirror=True)
     assert len(calls) == copies
     torch.testing.assert_close(logits, data[0] * 2.5)  # the ramp from 0 to 5 and its mirror image
+
+
+@pytest.mark.parametrize(
+    ("shape", "mirror", "rotate", "copies"),
+    [
+        ((6, 4, 1), False, True, 4),
+        ((6, 4, 1), True, True, 8),
+        ((6, 4, 3), True, True, 16),
+        ((6, 4, 3), True, False, 8),
+    ],
+)
+def test_copies_are_all_different_and_come_back_in_place(shape, mirror, rotate, copies):
+    data = torch.arange(1.0, np.prod(shape) + 1).reshape(1, *shape)
+    seen = []
+    logits = predict_logits(lambda x: seen.append(x[0, 0]) or identity(x), data, shape, mirror=mirror, rotate=rotate)
+    assert len({(tuple(copy.shape), tuple(copy.flatten().tolist())) for copy in seen}) == len(seen) == copies
+    assert torch.equal(seen[0], data[0])
+    torch.testing.assert_close(logits, data[0])
+
+
+def test_a_slice_is_averaged_over_its_eight_orientations():
+    """The symmetries of the square, made of transpositions and flips."""
+    ramp = torch.arange(25.0).reshape(5, 5, 1) ** 2
+    data = torch.randn(1, 5, 5, 1)
+    logits = predict_logits(lambda x: x * ramp, data, (5, 5, 1), mirror=True, rotate=True)
+    copies = [turned.flip(axes) for turned in (ramp, ramp.transpose(0, 1)) for axes in ((), (0,), (1,), (0, 1))]
+    torch.testing.assert_close(logits, data[0] * torch.stack(copies).mean(0))
+
+
+def test_turned_windows_of_a_volume_that_is_not_square_are_blended():
+    data = torch.randn(1, 13, 9, 4)
+    torch.testing.assert_close(predict_logits(identity, data, (6, 4, 1), mirror=True, rotate=True, batch=5), data[0])
 
 
 def test_mirroring_changes_nothing_for_a_network_that_knows_no_direction():

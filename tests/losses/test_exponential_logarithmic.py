@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from msseg.losses.exponential_logarithmic import ExponentialLogarithmicLoss
 
 
-@given(
-    st.floats(-4, 4), st.floats(-4, 4), st.floats(0.2, 2), st.floats(0.2, 2), st.floats(0, 1), st.floats(0.1, 1)
-)
+@given(st.floats(-4, 4), st.floats(-4, 4), st.floats(0.2, 2), st.floats(0.2, 2), st.floats(0, 1), st.floats(0.1, 1))
 def test_closed_form(
     inside: float, outside: float, gamma_dice: float, gamma_cross: float, weight_dice: float, weight_cross: float
 ) -> None:

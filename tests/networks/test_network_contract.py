@@ -12,14 +12,13 @@ from msseg.config.network import NetworkConfig
 from msseg.networks.registry import NETWORKS, build_network, require_patch_fits, set_prior_bias
 from msseg.networks.segmentation_network import SegmentationNetwork
 
-SMALL_COLUMNS = [{"window": 63}, {"window": 65, "transform": "plain"}]
+SMALL_COLUMNS = [{"window": 63}, {"window": 65}]
 VARIANTS = {
     "residual_unet3d": {"name": "residual_unet3d", "base_channels": 2, "dropout": 0.0},
     "unet3d": {"name": "unet3d", "base_channels": 2},
     "sf_network": {"name": "sf_network", "base_channels": 4},
     "unet2d": {"name": "unet2d", "base_channels": 2},
-    "unet2d without norm": {"name": "unet2d", "base_channels": 2, "batch_norm": False},
-    "unet2d valid": {"name": "unet2d", "base_channels": 2, "padding": "valid"},
+    "unet2d valid": {"name": "unet2d", "base_channels": 2, "padding": "valid", "batch_norm": False},
     "fusionnet": {"name": "fusionnet", "base_channels": 2},
     "mcdnn": {"name": "mcdnn", "base_channels": 2, "neurons": 4, "columns": SMALL_COLUMNS},
 }
@@ -135,7 +134,7 @@ def test_prior_bias_gives_a_mean_probability_near_the_prior(slices: str, prior: 
     set_prior_bias(network, prior)
     x = image(2, 1, patch_of(network), patch_of(network), 1)
     with torch.no_grad():
-        assert network.train()(x).sigmoid().mean().item() == pytest.approx(prior, rel=0.1)
+        assert network.train()(x).sigmoid().mean().item() == pytest.approx(prior, rel=0.2)
         assert network.eval()(x).sigmoid().mean().item() == pytest.approx(prior, rel=0.2)
 
 
@@ -192,7 +191,10 @@ def test_an_exported_program_equals_the_network(variant: str) -> None:
         torch.testing.assert_close(program(x), network(x), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("slices", ["sf_network", "unet2d", "fusionnet"])
+@pytest.mark.parametrize(
+    "slices",
+    ["unet2d", pytest.param("sf_network", marks=pytest.mark.slow), pytest.param("fusionnet", marks=pytest.mark.slow)],
+)
 def test_one_exported_program_serves_all_batches_and_sizes(slices: str) -> None:
     network = make(slices).eval()
     sides = [16 * torch.export.Dim(axis, min=2, max=64) for axis in "xy"]

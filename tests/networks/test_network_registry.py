@@ -4,10 +4,22 @@ from typing import get_args
 
 import pytest
 import torch
+from pydantic import TypeAdapter, ValidationError
 
-from msseg.config.network import NetworkConfig, ResidualUNet3dConfig, UNet3dConfig
-from msseg.networks.registry import NETWORKS, build_network, parameter_count, set_prior_bias
+from msseg.config.network import (
+    MCDNNColumnConfig,
+    MCDNNConfig,
+    NetworkConfig,
+    ResidualUNet3dConfig,
+    SFNetworkConfig,
+    UNet2dConfig,
+    UNet3dConfig,
+)
+from msseg.errors import InputError
+from msseg.networks.mcdnn import MCDNN
+from msseg.networks.registry import NETWORKS, build_network, parameter_count, require_patch_fits, set_prior_bias
 from msseg.networks.residual_unet3d import ResidualUNet3d
+from msseg.networks.unet2d import UNet2d
 from msseg.networks.unet3d import UNet3d
 
 
@@ -24,6 +36,64 @@ def test_the_configuration_decides() -> None:
     network = build_network(UNet3dConfig(base_channels=3, dropout=0.25), 1)
     assert isinstance(network, UNet3d)
     assert {m.p for m in network.modules() if isinstance(m, torch.nn.Dropout3d)} == {0.25}
+
+
+def test_the_configuration_decides_in_2d() -> None:
+    network = build_network(UNet2dConfig(base_channels=3, padding="valid", batch_norm=False), 4, 2)
+    assert isinstance(network, UNet2d)
+    assert (network.margin, network.smallest, network.fitting(300)) == (92, 188, 300)
+    assert not [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert network.heads[0].weight.shape == (2, 3, 1, 1)
+    columns = (MCDNNColumnConfig(window=63), MCDNNColumnConfig(window=65, transform="nonuniform"))
+    network = build_network(MCDNNConfig(base_channels=2, neurons=7, columns=columns), 1)
+    assert isinstance(network, MCDNN)
+    assert [column.field for column in network.columns] == [63, 97]
+    assert network.margin == 48
+
+
+def test_columns_are_read_from_a_file() -> None:
+    given = {"name": "mcdnn", "columns": [{"window": 65, "transform": "foveation"}, {}]}
+    config = TypeAdapter(NetworkConfig).validate_python(given)
+    assert config.columns == (MCDNNColumnConfig(window=65, transform="foveation"), MCDNNColumnConfig(window=95))
+    assert TypeAdapter(NetworkConfig).validate_python("mcdnn") == MCDNNConfig()
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ({"window": 64}, "odd"),
+        ({"window": 61}, "63"),
+        ({"window": 65, "field": 95}, "non-uniform sampling alone"),
+        ({"window": 65, "transform": "nonuniform", "field": 63}, "at least as large"),
+        ({"window": 65, "transform": "nonuniform", "field": 96}, "odd"),
+        ({"transform": "fisheye"}, "foveation"),
+    ],
+)
+def test_impossible_columns_are_refused(column: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        MCDNNColumnConfig(**column)
+
+
+@pytest.mark.parametrize(
+    ("config", "size", "smallest"),
+    [
+        (UNet2dConfig(padding="valid"), (187, 256, 1), 188),
+        (UNet2dConfig(padding="valid"), (256, 128, 1), 188),
+        (MCDNNConfig(), (94, 94, 1), 95),
+        (MCDNNConfig(columns=(MCDNNColumnConfig(window=63),)), (62, 80, 1), 63),
+    ],
+)
+def test_a_patch_below_the_receptive_field_is_refused(
+    config: NetworkConfig, size: tuple[int, int, int], smallest: int
+) -> None:
+    sizes = f"{size[0]} x {size[1]} x 1"
+    with pytest.raises(InputError, match=f"patches.size {sizes} is too small .* at least {smallest} x {smallest}"):
+        require_patch_fits(config, size)
+
+
+@pytest.mark.parametrize("config", [SFNetworkConfig(), UNet2dConfig(), ResidualUNet3dConfig()])
+def test_networks_with_padding_learn_from_any_patch(config: NetworkConfig) -> None:
+    require_patch_fits(config, (1, 1, 1))
 
 
 def test_parameter_count_counts_what_is_trained() -> None:

@@ -155,18 +155,3 @@ def test_one_exported_program_serves_all_batches_and_window_sizes(name: str) -> 
         program = torch.export.export(network, (volume(2, 1, 32, 48, 64),), dynamic_shapes=shapes).module()
         for x in (volume(2, 1, 32, 48, 64), volume(1, 1, 48, 32, 32)):
             torch.testing.assert_close(program(x), network(x), rtol=1e-4, atol=1e-6)
-
-
-def test_exported_program_pads_as_the_network_does(name: str) -> None:
-    network, x = make(name).eval(), volume(1, 1, 33, 18, 1)
-    with torch.no_grad():
-        program = torch.export.export(network, (x,)).module()
-        torch.testing.assert_close(program(x), network(x), rtol=1e-4, atol=1e-6)
-
-
-def test_weights_survive_a_state_dict(name: str) -> None:
-    network, other, x = make(name).eval(), make(name).eval(), volume(1, 1, 16, 16, 32)
-    for parameter in other.parameters():
-        nn.init.constant_(parameter, 0.5)
-    other.load_state_dict(network.state_dict())
-    assert torch.equal(other(x), network(x))

@@ -130,6 +130,14 @@ def test_contrast_is_linear_and_leaves_the_background_at_0(head_patch: Patch) ->
     np.testing.assert_allclose(changed, np.where(image != 0, 2 * image + 0.5, 0), rtol=1e-5)
 
 
+def test_contrast_changes_every_pixel_of_a_micrograph() -> None:
+    """Normalised, it has no pixel of exactly 0, which would count as background."""
+    image = np.random.default_rng(0).normal(size=(1, 32, 32, 1)).astype(np.float32)
+    entry = Contrast(probability=1, scale=(1.2, 1.2), shift=(0.2, 0.2))
+    changed, _ = PatchAugmentation([entry], (32, 32, 1), SPACING)(image.copy(), np.zeros_like(image))
+    np.testing.assert_allclose(changed, 1.2 * image + 0.2, atol=1e-5)
+
+
 def test_channels_get_contrasts_of_their_own(head_patch: Patch) -> None:
     image = np.concatenate([head_patch[0], head_patch[0]])
     for kind in (Gamma, Contrast):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from msseg.config.experiment import ExperimentConfig
-from msseg.config.patches import PAPER_ORDER, PatchesConfig
+from msseg.config.patches import PAPER_ORDER, PatchesConfig, Rotate90
 from msseg.config.training import TrainingConfig
 from msseg.patches.datamodule import PatchDataModule
 from msseg.patches.dataset import EpochSampler, PatchDataset, VolumeDataset
@@ -60,8 +60,10 @@ def test_patches_differ_between_epochs_indices_and_seeds(dataset: PatchDataset, 
         assert not any(torch.equal(item["image"], other["image"]) for other in drawn[:index])
 
 
-def test_it_can_be_sent_to_workers_that_are_not_forked(dataset: PatchDataset) -> None:
-    assert torch.equal(pickle.loads(pickle.dumps(dataset))[2]["image"], dataset[2]["image"])
+def test_it_can_be_sent_to_workers_that_are_not_forked(dataset: PatchDataset, head_case: CachedCase) -> None:
+    slices = PatchDataset([head_case], PatchesConfig(size=(8, 8, 1), margin=2), [Rotate90(), *PAPER_ORDER], seed=5)
+    for one in (dataset, slices):
+        assert torch.equal(pickle.loads(pickle.dumps(one))[2]["image"], one[2]["image"])
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # from Python 3.12 on

@@ -54,7 +54,7 @@ def augment(size: tuple[int, int, int], *entries: Augmentation, seed: int = 0) -
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("kind", INTENSITY)
 def test_intensity_leaves_maps_alone(kind: type[Augmentation], size: tuple[int, int, int]) -> None:
-    image, label, *maps = augment(size, kind(probability=1))
+    _, label, *maps = augment(size, kind(probability=1))
     _, still_label, *still = augment(size)
     assert torch.equal(label, still_label)
     assert all(map(torch.equal, maps, still))
@@ -106,7 +106,7 @@ def test_a_map_without_augmentation_is_the_stored_one_to_the_bit(case_with_maps)
     np.testing.assert_array_equal(patch["maps"]["distance"][0], case.map("distance"))
 
 
-def stored(case_with_maps, name: str = "slice"):  # noqa: ANN202
+def stored(case_with_maps, name: str = "slice"):
     mask = ball((24, 20, 1), 6)
     image = np.random.default_rng(0).normal(size=(2, 24, 20, 1)).astype(np.float32)
     return case_with_maps(name, image, mask, {"distance": distance(mask), "ones": np.ones(mask.shape, np.float32)})

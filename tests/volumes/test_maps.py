@@ -31,9 +31,7 @@ def distance_to(mask: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
 
 
 @given(masks, spacings)
-def test_signed_distance_is_the_nearest_voxel_of_the_other_class(
-    mask: np.ndarray, spacing: tuple[float, ...]
-) -> None:
+def test_signed_distance_is_the_nearest_voxel_of_the_other_class(mask: np.ndarray, spacing: tuple[float, ...]) -> None:
     found = signed_distance(mask, spacing)
     assert (found.shape, found.dtype) == (mask.shape, np.float32)
     if mask.all() or not mask.any():
@@ -45,9 +43,7 @@ def test_signed_distance_is_the_nearest_voxel_of_the_other_class(
 
 
 @given(masks, spacings)
-def test_two_cell_distance_is_that_to_the_two_nearest_components(
-    mask: np.ndarray, spacing: tuple[float, ...]
-) -> None:
+def test_two_cell_distance_is_that_to_the_two_nearest_components(mask: np.ndarray, spacing: tuple[float, ...]) -> None:
     found = two_cell_distance(mask, spacing)
     assert (found.shape, found.dtype) == (mask.shape, np.float32)
     cells, count = label(mask)
