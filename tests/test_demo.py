@@ -169,7 +169,7 @@ def test_a_stack_that_was_not_drawn_to_the_end_is_drawn_anew(monkeypatch: pytest
         raise InputError(f"asked to draw {folder}")
 
     monkeypatch.setitem(demo.DEMOS, "em", replace(demo.DEMOS["em"], draw=refuse))
-    with pytest.raises(InputError, match="asked to draw .*em.data"):
+    with pytest.raises(InputError, match="asked to draw"):
         run(tmp_path, "em")
 
 
@@ -179,7 +179,7 @@ def test_the_stack_that_is_drawn_is_the_one_that_the_configs_split(tmp_path: Pat
     for network in demo.DEMOS["em"].networks:
         config = load_config(config_folder() / "demo" / f"em_{network}.yaml", [f"data.root={tmp_path}"])
         split = make_split(find_cases(config.data, tmp_path), config.split)
-        assert [len(part) for part in (split.train, split.validation, split.test)] == [14, 2, 4]
+        assert [len(part) for part in (split.train, split.validation, split.test)] == [13, 3, 4]
 
 
 @pytest.mark.parametrize("name", demo.DEMOS["em"].networks)

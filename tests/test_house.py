@@ -21,7 +21,7 @@ HEAVY = {
     "matplotlib", "nibabel", "SimpleITK", "nilearn",
 }  # fmt: skip
 COMMANDS = (
-    "demo", "run", "train", "predict", "evaluate", "report", "layouts", "networks", "losses", "schema",
+    "demo", "run", "train", "predict", "evaluate", "report", "models", "layouts", "networks", "losses", "schema",
 )  # fmt: skip
 LONGEST_FILE = 300
 HELP_SECONDS = 0.3
@@ -141,7 +141,7 @@ def test_every_folder_of_code_and_configs_is_packaged(packaging: configparser.Co
     code = {path.parent for path in MODULES}
     configs = {path.parent for path in (ROOT / "configs").rglob("*.yaml")} | {ROOT / "configs"}
     expected = {".".join(path.relative_to(ROOT).parts) for path in code}
-    expected |= {".".join(("msseg", *path.relative_to(ROOT).parts)) for path in configs}
+    expected |= {".".join(("msseg", *path.relative_to(ROOT).parts)) for path in configs} | {"msseg.models"}
     assert set(packaging["options"]["packages"].split()) == expected
 
 

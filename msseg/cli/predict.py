@@ -10,7 +10,12 @@ from msseg.errors import InputError, PartialFailureError
 
 def predict(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="Model folder, or the run folder it is in.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            help="Model folder, the run folder it is in, or a name that `msseg models` lists.",
+            show_default=False,
+        ),
     ],
     inputs: Annotated[
         list[str],

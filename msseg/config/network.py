@@ -69,6 +69,14 @@ class UNet2dConfig(_SliceConfig):
     batch_norm: bool = True
     """Normalise after every convolution; the network of 2015 did not."""
 
+    @model_validator(mode="after")
+    def _norm_fits(self) -> Self:
+        if self.norm == "instance" and self.padding == "valid":
+            raise ValueError("norm: instance hangs on a tile's size, which padding: valid is free of; use norm: batch")
+        if self.norm == "instance" and not self.batch_norm:
+            raise ValueError("norm: instance is not used with batch_norm: false; leave one of them out")
+        return self
+
 
 class FusionNetConfig(_SliceConfig):
     """FusionNet for slices (Quan et al. 2016)."""

@@ -235,7 +235,7 @@ def _summary(cases: Sequence[CaseScores], task: Task, settings: Settings) -> dic
     groups: list[str] | None = [scores.group for scores in cases]
     if task.counts is not None and len(set(groups or ())) == 1:
         groups = None
-    keys = dict.fromkeys(key for scores in cases for key in scores.values if key in task.metrics)
+    keys = [key for key in task.metrics if any(key in scores.values for scores in cases)]
     columns = {key: [scores.values.get(key, math.nan) for scores in cases] for key in keys}
     return {
         key: summarise(column, groups, samples=settings.bootstrap, seed=settings.seed)

@@ -43,7 +43,7 @@ def read_segments(path: Path, threshold: float) -> np.ndarray:
         InputError: The file cannot be read, or its values are neither numbers of cells nor probabilities.
     """
     data = _read(path)
-    if not _is_mask(data) and _is_whole(data):
+    if _is_numbers(data):
         if data.min() < 0:
             raise InputError(f"{path} holds {data.min():g}, but cells are numbered from 1 and background is 0")
         return data.astype(np.int64)
@@ -83,14 +83,14 @@ def _probability(data: np.ndarray, path: Path) -> np.ndarray:
 
 
 def _is_mask(data: np.ndarray) -> bool:
-    """Whether there are but 0 and one other whole number."""
-    if data.dtype == bool:
-        return True
-    if not _is_whole(data) or data.min() < 0:
-        return False
-    highest = data.max()
-    return bool(((data == 0) | (data == highest)).all())
+    """Whether whole numbers are but 0 and one other."""
+    if data.dtype.kind not in "biu" or data.min() < 0:
+        return data.dtype == bool
+    return bool(((data == 0) | (data == data.max())).all())
 
 
-def _is_whole(data: np.ndarray) -> bool:
-    return data.dtype.kind in "biu" or bool((data == np.rint(data)).all())
+def _is_numbers(data: np.ndarray) -> bool:
+    """Whether values can be nothing but the numbers of objects; what lies between 0 and 1 is a mask or probabilities."""
+    if data.dtype.kind == "f":
+        return bool(data.max() > 1 and (data == np.rint(data)).all())
+    return not _is_mask(data)

@@ -17,6 +17,10 @@ from msseg.inference.places import BACKGROUND_LOGIT, Place, Size, in_batches, pl
 from msseg.networks.segmentation_network import SegmentationNetwork
 from msseg.networks.slice_network import mirrored
 
+LEAST_TILE = 572
+"""Tiles are not smaller than the published network's, whatever the training patch was, unless the slice is: nine tenths
+of a tile of 256 pixels would be surroundings that its neighbours compute as well. What comes out is the same."""
+
 
 class Tiling(NamedTuple):
     """Sizes along the three axes.
@@ -35,14 +39,15 @@ class Tiling(NamedTuple):
 def plan_tiles(network: SegmentationNetwork, shape: Sequence[int], size: Sequence[int]) -> Tiling:
     """Tiles of about `size`, surroundings included, for a volume of `shape`.
 
-    In the plane of the first two axes a tile has the next size that the network computes without padding, enough for a
-    step, and no more than the volume needs; along the third, which has no margin, at most `size`.
+    In the plane of the first two axes a tile has the next size that the network computes without padding, at least
+    `LEAST_TILE` and enough for a step, and no more than the volume needs; along the third, which has no margin, at most
+    `size`.
     """
     around = 2 * network.margin
     sizes, answers, steps = [], [], []
     for length, wanted in zip(shape[:2], size[:2], strict=True):
         needed = network.fitting(length + around)
-        sizes.append(min(network.fitting(max(wanted, around + network.multiple)), needed))
+        sizes.append(min(network.fitting(max(wanted, LEAST_TILE, around + network.multiple)), needed))
         answers.append(sizes[-1] - around)
         steps.append(answers[-1] if sizes[-1] == needed else answers[-1] // network.multiple * network.multiple)
     depth = min(size[2], shape[2])

@@ -53,7 +53,6 @@ def normalised_by_image(network: nn.Module) -> None:
             normalised_by_image(child)
 
 
-
 class UpsampleConv3d(nn.Conv3d):
     """Nearest-neighbour upsampling by 2, then a 3x3x3 convolution, without bias, as a norm follows.
 

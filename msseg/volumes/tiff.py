@@ -3,7 +3,8 @@
 import logging
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -45,7 +46,8 @@ _DAMAGED = (
     tifffile.TiffFileError,
 )
 _LOG = logging.getLogger(__name__)
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its remarks on tags; what matters is checked here
+_TIFFFILE_LOG = logging.getLogger("tifffile")
+_TIFFFILE_LOG.propagate = False  # its remarks on tags; what matters is looked for here
 
 
 def load_tiff(path: Path, pages: Sequence[int] | None = None, colour: Colour = "refuse") -> np.ndarray:
@@ -63,8 +65,10 @@ def load_tiff(path: Path, pages: Sequence[int] | None = None, colour: Colour = "
         InputError: The file is missing, no TIFF, damaged, compressed in an unknown way, of colours, or has more axes.
     """
     try:
-        with tifffile.TiffFile(path) as file:
+        with _complaints() as complaints, tifffile.TiffFile(path) as file:
             _check(file, path)
+            if any("page offset" in text for text in complaints):
+                raise InputError(_cut_off(path))
             data = _grey(_read(file, path, pages), file.series[0], path, colour)
             if file.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE and data.dtype.kind in "bu":
                 _LOG.warning("%s says that its zeros are white (photometric tag): its values are inverted", path)
@@ -114,6 +118,23 @@ def write_tiff(path: Path, data: np.ndarray) -> None:
         )
 
 
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """What tifffile logs: it stops at pages that are not there, and says so nowhere else."""
+    heard: list[str] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]
+    _TIFFFILE_LOG.addHandler(handler)
+    try:
+        yield heard
+    finally:
+        _TIFFFILE_LOG.removeHandler(handler)
+
+
+def _cut_off(path: Path) -> str:
+    return f"{path} is cut off: it ends before its last slice; copy it anew"
+
+
 def _check(file: tifffile.TiffFile, path: Path) -> None:
     """Refuse, by the tags alone, what a decoder could stumble over."""
     series = file.series[0]
@@ -137,7 +158,7 @@ def _check(file: tifffile.TiffFile, path: Path) -> None:
         if one is not None and any(
             start + count > length for start, count in zip(one.dataoffsets, one.databytecounts, strict=True)
         ):
-            raise InputError(f"{path} is cut off: it ends before its last slice; copy it anew")
+            raise InputError(_cut_off(path))
 
 
 def _read(file: tifffile.TiffFile, path: Path, pages: Sequence[int] | None) -> np.ndarray:

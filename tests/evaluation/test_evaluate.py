@@ -252,6 +252,6 @@ def test_table_names_the_rule_and_the_failures(cohort, tmp_path):
     text = format_table(evaluation)
     lines = text.splitlines()
     assert len({len(line) for line in lines[:3]}) == 1
-    assert lines[2].split() == ["DSC", "1.0000", "-", "1.0000", "1.0000", "1"]
+    assert lines[2].split() == ["DSC", "higher", "1.0000", "-", "1.0000", "1.0000", "1"]
     assert "both masks empty: 1" in text
     assert "not scored: gone: " in text

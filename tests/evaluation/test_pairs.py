@@ -236,6 +236,39 @@ def test_table_relative_to_given_folders(tmp_path):
     assert pair_files(Path("out"), Path("gt"), table) == [Pair("A", Path("out/a.nii"), Path("gt/a.nii"))]
 
 
+def test_each_task_judges_its_kind_of_file(tmp_path):
+    predictions = make(tmp_path / "out", *(f"s_{kind}.tif" for kind in ("mask", "probability", "instances")))
+    truth = make(tmp_path / "data", "s-labels.tif", "s-volume.tif")
+    judged = {task: pairing(predictions, truth, task=task)["s"][0] for task in ("lesions", "membranes", "cells")}
+    assert judged == {"lesions": "s_mask.tif", "membranes": "s_probability.tif", "cells": "s_instances.tif"}
+
+
+def test_stacks_of_all_kinds_are_found(tmp_path):
+    predictions = make(tmp_path / "out", "a.tif", "b.tiff", "c.png", "d.h5", "e.nii.gz")
+    truths = make(tmp_path / "data", "a_gt.png", "b_gt.h5", "c_gt.tif", "d_gt.tif", "e_gt.nii")
+    assert list(pairing(predictions, truths)) == ["a", "b", "c", "d", "e"]
+
+
+def test_data_sets_in_containers_are_files(tmp_path):
+    make(tmp_path, "p.h5", "t.h5")
+    assert pair_files(tmp_path / "p.h5" / "out", tmp_path / "t.h5" / "labels") == [
+        Pair("p", tmp_path / "p.h5" / "out", tmp_path / "t.h5" / "labels")
+    ]
+    with pytest.raises(InputError, match=r"gone\.h5/main does not exist"):
+        pair_files(tmp_path / "gone.h5" / "main", tmp_path / "t.h5")
+
+
+def test_frames_of_the_cell_tracking_challenge(tmp_path):
+    predictions = make(tmp_path / "out", "mask002.tif", "mask003.tif", "mask010.tif")
+    truths = make(tmp_path / "01_GT", "SEG/man_seg002.tif", "SEG/man_seg010.tif")
+    assert pairing(predictions, truths, task="cells") == {
+        "t002": ("mask002.tif", "SEG/man_seg002.tif"),
+        "t010": ("mask010.tif", "SEG/man_seg010.tif"),
+    }
+    with pytest.raises(InputError, match="nothing belongs to"):
+        pair_files(predictions, truths)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -9,11 +9,17 @@ from torch import Tensor
 
 from msseg.config.network import MCDNNColumnConfig
 from msseg.inference.places import BACKGROUND_LOGIT
-from msseg.inference.tiles import plan_tiles
+from msseg.inference.tiles import LEAST_TILE, plan_tiles
 from msseg.inference.windows import predict_logits
 from msseg.networks.mcdnn import MCDNN
 from msseg.networks.segmentation_network import SegmentationNetwork
 from msseg.networks.unet2d import UNet2d
+
+
+@pytest.fixture(autouse=True)
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles as small as the tests ask for."""
+    monkeypatch.setattr("msseg.inference.tiles.LEAST_TILE", 1)
 
 
 def unet() -> UNet2d:
@@ -63,6 +69,11 @@ def test_tiles_cover_the_volume_in_steps_that_keep_the_poolings_in_place(
 def test_known_plans(shape: tuple[int, ...], size: tuple[int, ...], tiles: int) -> None:
     """Tiles of 572 pixels have answers of 388, of which 384 = 24 * 16 are a step."""
     assert len(plan_tiles(unet(), shape, size).corners) == tiles
+
+
+def test_small_patches_are_predicted_by_larger_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("msseg.inference.tiles.LEAST_TILE", LEAST_TILE)
+    assert plan_tiles(unet(), (512, 100, 1), (204, 204, 1)).size == (572, 284, 1)
 
 
 @pytest.mark.parametrize(

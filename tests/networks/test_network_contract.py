@@ -9,6 +9,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from msseg.config.network import NetworkConfig
+from msseg.networks.blocks import InstanceNorm2d
 from msseg.networks.registry import NETWORKS, build_network, require_patch_fits, set_prior_bias
 from msseg.networks.segmentation_network import SegmentationNetwork
 
@@ -18,6 +19,7 @@ VARIANTS = {
     "unet3d": {"name": "unet3d", "base_channels": 2},
     "sf_network": {"name": "sf_network", "base_channels": 4},
     "unet2d": {"name": "unet2d", "base_channels": 2},
+    "unet2d by image": {"name": "unet2d", "base_channels": 2, "norm": "instance"},
     "unet2d valid": {"name": "unet2d", "base_channels": 2, "padding": "valid", "batch_norm": False},
     "fusionnet": {"name": "fusionnet", "base_channels": 2},
     "mcdnn": {"name": "mcdnn", "base_channels": 2, "neurons": 4, "columns": SMALL_COLUMNS},
@@ -93,7 +95,7 @@ def feeds_a_batch_norm(network: nn.Module, key: str) -> bool:
     names = [name for name, module in network.named_modules() if not list(module.children())]
     layer, _, what = key.rpartition(".")
     follower = network.get_submodule(names[min(names.index(layer) + 1, len(names) - 1)])
-    return what == "bias" and isinstance(follower, nn.BatchNorm2d | nn.BatchNorm3d)
+    return what == "bias" and isinstance(follower, nn.BatchNorm2d | nn.BatchNorm3d | InstanceNorm2d)
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -74,6 +74,12 @@ def test_impossible_columns_are_refused(column: dict[str, object], message: str)
         MCDNNColumnConfig(**column)
 
 
+@pytest.mark.parametrize("other", [{"padding": "valid"}, {"batch_norm": False}], ids=str)
+def test_instance_norm_is_refused_where_it_has_no_meaning(other: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match="norm: instance"):
+        UNet2dConfig(norm="instance", **other)
+
+
 @pytest.mark.parametrize(
     ("config", "size", "smallest"),
     [
