@@ -90,7 +90,7 @@ def _is_mask(data: np.ndarray) -> bool:
 
 
 def _is_numbers(data: np.ndarray) -> bool:
-    """Whether values can be nothing but the numbers of objects; what lies between 0 and 1 is a mask or probabilities."""
+    """Whether values can be nothing but numbers of objects: neither a mask nor probabilities."""
     if data.dtype.kind == "f":
         return bool(data.max() > 1 and (data == np.rint(data)).all())
     return not _is_mask(data)

@@ -54,6 +54,9 @@ def v_rand_per_threshold(
 
     Returns:
         (T,) F-scores from 0 to 1; NaN where the truth has no inside.
+
+    Raises:
+        ValueError: The shapes differ, the truth is not boolean, or there is no threshold.
     """
     name = "v_rand" if thinned else "v_rand_unthinned"
     return split_merge_f(count_agreements(probability, truth, thresholds, (name,))[name])[:, 2]
@@ -84,8 +87,7 @@ def score_stack(
     if probability.ndim != 3 or probability.shape != truth.shape:
         raise ValueError(f"stacks (H, W, N) of one shape are needed, not {probability.shape} and {truth.shape}")
     slices = [
-        count_slice(np.ascontiguousarray(probability[..., z]), truth[..., z], thresholds, warping=warping)
-        for z in range(truth.shape[2])
+        count_slice(probability[..., z], truth[..., z], thresholds, warping=warping) for z in range(truth.shape[2])
     ]
     best = best_thresholds(slices)
     return {

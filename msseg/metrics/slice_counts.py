@@ -105,10 +105,7 @@ def count_slice(
     Raises:
         ValueError: The shapes differ, the truth is not boolean, or there is no threshold.
     """
-    if probability.ndim != 2 or probability.shape != truth.shape:
-        raise ValueError(f"slices (H, W) of one shape are needed, not {probability.shape} and {truth.shape}")
-    if not len(thresholds):
-        raise ValueError("at least one threshold is needed")
+    probability, truth = _checked(probability, truth, thresholds)
     counts = {
         threshold: count_overlap(probability > threshold, truth) for threshold in (*thresholds, OVERLAP_THRESHOLD)
     }
@@ -126,7 +123,12 @@ def count_slice(
 def count_agreements(
     probability: Probability, truth: Mask, thresholds: Sequence[float], wanted: Sequence[str] = AGREEMENTS
 ) -> dict[str, Floats]:
-    """For each wanted score (T, 3) agreements of the partitions at each threshold, as `SliceCounts` holds them."""
+    """For each wanted score (T, 3) agreements of the partitions at each threshold, as `SliceCounts` holds them.
+
+    Raises:
+        ValueError: As `count_slice`.
+    """
+    probability, truth = _checked(probability, truth, thresholds)
     distinct, which = _distinct_masks(probability, thresholds)
     true_segments = label_segments(truth)
     segments = np.stack([label_segments(mask) for mask in distinct])
@@ -139,6 +141,17 @@ def count_agreements(
         for name, agreement in names.items():
             rows[name] = np.array([agreement(one) for one in counted])[which]
     return {name: rows[name] for name in AGREEMENTS if name in wanted}
+
+
+def _checked(probability: Probability, truth: Mask, thresholds: Sequence[float]) -> tuple[Probability, Mask]:
+    """Both without gaps in memory, as slices cut from a stack (H, W, N) would be slow."""
+    if probability.ndim != 2 or probability.shape != truth.shape:
+        raise ValueError(f"slices (H, W) of one shape are needed, not {probability.shape} and {truth.shape}")
+    if truth.dtype != np.bool_:
+        raise ValueError(f"truth has to be a boolean mask, but is {truth.dtype}")
+    if not len(thresholds):
+        raise ValueError("at least one threshold is needed")
+    return np.ascontiguousarray(probability), np.ascontiguousarray(truth)
 
 
 def _distinct_masks(probability: Probability, thresholds: Sequence[float]) -> tuple[list[Mask], list[int]]:

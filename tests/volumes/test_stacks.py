@@ -74,7 +74,7 @@ def test_hdf5_data_sets(tmp_path):
 def test_an_unnamed_data_set_is_asked_for(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["volumes/raw"] = PAGES
-    with pytest.raises(InputError, match="no data set main; name one of its data sets: .*a.h5/volumes/raw"):
+    with pytest.raises(InputError, match=r"no data set main; name one of its data sets: .*a.h5/volumes/raw"):
         read_volume(tmp_path / "a.h5")
 
 
@@ -116,7 +116,7 @@ def test_colours_are_refused_unless_asked_for(tmp_path):
 
 def test_three_slices_saved_as_the_planes_of_one_image(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", PAGES[:3], photometric="rgb", planarconfig="separate")
-    with pytest.raises(InputError, match="if its planes are slices.*minisblack"):
+    with pytest.raises(InputError, match=r"if its planes are slices.*minisblack"):
         read_volume(tmp_path / "a.tif")
     tifffile.imwrite(tmp_path / "b.tif", PAGES[:3], photometric="minisblack")
     assert read_volume(tmp_path / "b.tif").shape == (6, 5, 3)
@@ -132,7 +132,7 @@ def test_pages_of_different_sizes_are_refused(tmp_path):
 
 def test_channels_are_refused(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", PAGES[:2], imagej=True, metadata={"axes": "CYX"})
-    with pytest.raises(InputError, match="axes .*one axis of slices"):
+    with pytest.raises(InputError, match=r"axes .*one axis of slices"):
         read_volume(tmp_path / "a.tif")
 
 
@@ -140,7 +140,7 @@ def test_an_unknown_compression_is_named(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", PAGES, photometric="minisblack")
     with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
         file.pages[0].tags["Compression"].overwrite(34712)
-    with pytest.raises(InputError, match="34712.*LZW or zlib"):
+    with pytest.raises(InputError, match=r"34712.*LZW or zlib"):
         read_volume(tmp_path / "a.tif")
 
 
