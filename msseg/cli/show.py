@@ -58,5 +58,5 @@ def _print_fields(config: "type[Section]") -> None:
 
     for name, field in config.model_fields.items():
         if name != "name":
-            print(f"  {name}: {json.dumps(field.default)}  ({(field.description or '').rstrip('.')})")
+            print(f"  {name}: {json.dumps(field.default, default=lambda of: of.model_dump())}  ({(field.description or '').rstrip('.')})")
     print()

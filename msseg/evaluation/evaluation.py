@@ -106,11 +106,7 @@ class Evaluation:
         content: dict[str, Any] = {
             "task": self.task,
             "rule_empty_masks": task.empty_rule,
-            "definitions": {
-                **{key: metric.definition for key, metric in task.metrics.items()},
-                **task.others,
-                **_definitions(task, self.settings),
-            },
+            "definitions": task.definitions(self.settings.bootstrap),
             "settings": {key: value for key, value in asdict(self.settings).items() if value is not None},
         }
         if task.counts is not None:
@@ -204,31 +200,6 @@ def _settings(content: Mapping[str, Any]) -> Settings:
     thresholds = content.get("thresholds")
     absent = {"threshold": None} if content else {}
     return Settings(**{**absent, **content, "thresholds": None if thresholds is None else tuple(thresholds)})
-
-
-def _definitions(task: Task, settings: Settings) -> dict[str, str]:
-    """What the numbers of a summary are."""
-    drawn = "the patients; each case by itself where no group is named"
-    if task.counts is not None:
-        drawn = (
-            "the stacks; slices of a single stack are drawn one by one, which makes the interval too narrow, as"
-            " neighbouring slices resemble each other"
-        )
-    interval = f"95 % percentile bootstrap interval of the mean, {settings.bootstrap} draws of whole groups ({drawn})"
-    together = "scores of all cases' voxels taken together"
-    slices = {
-        "stack, pooled": "scores of all slices taken together as one stack, best threshold for all of them",
-        "stacks": "the same for each stack by itself, each at its own best threshold",
-        "slices": "scores of each slice, at the thresholds of stack; counts: what they were computed from",
-    }
-    return {
-        "ci_low, ci_high": interval,
-        "std": "standard deviation of the sample (n - 1)",
-        "n": f"{task.case}s where the metric is defined; mean, std, median, min and max are over these",
-        "undefined": f"{task.case}s left out because the metric is not defined for them",
-        **({"pooled": together} if task.counts is None else slices),
-        "failed": "cases that could not be read or scored; they are in no mean",
-    }
 
 
 def _summary(cases: Sequence[CaseScores], task: Task, settings: Settings) -> dict[str, dict[str, float]]:

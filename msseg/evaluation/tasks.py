@@ -51,6 +51,33 @@ class Task:
     headline: tuple[str, ...] = ()
     not_in_tables: tuple[str, ...] = ()
 
+    def definitions(self, bootstrap: int) -> dict[str, str]:
+        """What the keys of an evaluation's JSON file mean."""
+        metrics = {key: metric.definition for key, metric in self.metrics.items()}
+        interval = f"95 % percentile bootstrap interval of the mean, {bootstrap} draws of whole groups"
+        drawn = "the patients; each case by itself where no group is named"
+        together = {"pooled": "scores of all cases' voxels taken together"}
+        if self.counts is not None:
+            drawn = (
+                "the stacks; slices of a single stack are drawn one by one, which makes the interval too narrow, as"
+                " neighbouring slices resemble each other"
+            )
+            together = {
+                "stack, pooled": "scores of all slices taken together as one stack, best threshold for all of them",
+                "stacks": "the same for each stack by itself, each at its own best threshold",
+                "slices": "scores of each slice, at the thresholds of stack; counts: what they were computed from",
+            }
+        return {
+            **metrics,
+            **self.others,
+            "ci_low, ci_high": f"{interval} ({drawn})",
+            "std": "standard deviation of the sample (n - 1)",
+            "n": f"{self.case}s where the metric is defined; mean, std, median, min and max are over these",
+            "undefined": f"{self.case}s left out because the metric is not defined for them",
+            **together,
+            "failed": "cases that could not be read or scored; they are in no mean",
+        }
+
 
 def task_of(cases: Cases) -> TaskName:
     """The task that cases were scored for, told by what was counted."""

@@ -21,6 +21,8 @@ _LATEX_SPECIAL = str.maketrans(
         "±": r"$\pm$",
         "–": "--",
         "−": "$-$",
+        "↑": r"$\uparrow$",
+        "↓": r"$\downarrow$",
     }
 )
 
@@ -40,6 +42,17 @@ def mean_text(value: Value, metric: Metric) -> str:
     """'0.707', with the number of undefined cases in brackets where there are any."""
     text = number(value.mean, metric.digits)
     return f"{text} ({value.undefined} n.d.)" if value.undefined else text
+
+
+def stack_text(stack: Value, mean: Value, metric: Metric) -> str:
+    """'0.984 (0.981 ± 0.004)': the score of the stack, then mean and standard deviation of its slices."""
+    text = number(stack.mean, metric.digits)
+    if math.isnan(mean.mean):
+        return text
+    slices = number(mean.mean, metric.digits)
+    slices += "" if math.isnan(mean.std) else f" ± {number(mean.std, metric.digits)}"
+    slices += f", {mean.undefined} n.d." if mean.undefined else ""
+    return f"{text} ({slices})"
 
 
 def number(value: float, digits: int) -> str:

@@ -8,8 +8,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from msseg.cases.labels import label_meaning_of
+from msseg.cases.names import listing
+from msseg.config.data import DataConfig, LabelMeaning
 from msseg.errors import InputError
+from msseg.evaluation.evaluate import DEFAULT_MEANINGS
 from msseg.evaluation.evaluation import Evaluation
+from msseg.evaluation.tasks import TASKS, TaskName
 from msseg.model import read_settings
 from msseg.report.lenient import Columns, mapping, parse_yaml, read_columns, read_json, read_text
 from msseg.runs import CONFIG_FILE, ModelRun
@@ -20,13 +25,21 @@ class _Lenient(BaseModel):
 
 
 class TestedCase(_Lenient):
-    """One entry of `cases.json`: the files of a case that the model was tested on; paths are resolved."""
+    """One entry of `cases.json`: the files of a case that the model was tested on; paths are resolved.
+
+    A case that is a slice of a stack has its page (from 0) in the stack's images and labels, and another in the stack
+    of what was predicted.
+    """
 
     case: str
     group: str = ""
     images: dict[str, Path] = {}
     label: Path | None = None
     prediction: Path | None = None
+    probability: Path | None = None
+    instances: Path | None = None
+    page: int | None = None
+    predicted_page: int | None = None
 
 
 class ModelFacts(_Lenient):
@@ -87,6 +100,27 @@ class RunContent:
         """The experiment's name, or the folder's where the config has none."""
         return str(self.config.get("name") or self.folder.name)
 
+    @property
+    def task(self) -> TaskName:
+        """What was segmented: by the config, or where it is lost by the scores."""
+        named = self.config.get("task")
+        scored = [model.evaluation.task for model in self.models if model.evaluation is not None]
+        return next((task for task in TASKS if task == named), scored[0] if scored else "lesions")
+
+    @property
+    def label_meaning(self) -> LabelMeaning:
+        """What the values of its truths stand for: by the config, or else as is usual for the task."""
+        try:
+            return label_meaning_of(DataConfig.model_validate(self.config.get("data")))
+        except (ValidationError, InputError):
+            return DEFAULT_MEANINGS[self.task]
+
+    @property
+    def membrane_width(self) -> int:
+        """Pixels between touching objects of its truths that are membrane."""
+        width = mapping(self.config.get("data")).get("membrane_width")
+        return width if isinstance(width, int) else 2
+
 
 def collect_runs(paths: Sequence[Path]) -> list[RunContent]:
     """Read run folders, or folders of single models in them.
@@ -95,7 +129,7 @@ def collect_runs(paths: Sequence[Path]) -> list[RunContent]:
         paths: Run folders (`RUN`) and model folders (`RUN/FLAIR`), mixed; what is named twice is read once.
 
     Raises:
-        InputError: No path is given, or one is neither kind of folder.
+        InputError: No path is given, one is neither kind of folder, or the runs are of different tasks.
     """
     if not paths:
         raise InputError("no run folder given: name at least one folder that `msseg run --out` wrote")
@@ -103,7 +137,14 @@ def collect_runs(paths: Sequence[Path]) -> list[RunContent]:
     for path in paths:
         run, models = _what_is_meant(path)
         wanted.setdefault(run, {}).update(dict.fromkeys(models))
-    return [_read_run(run, list(models)) for run, models in wanted.items()]
+    runs = [_read_run(run, list(models)) for run, models in wanted.items()]
+    by_task: dict[str, list[str]] = {}
+    for run in runs:
+        by_task.setdefault(run.task, []).append(str(run.folder.name))
+    if len(by_task) > 1:
+        named = ", ".join(f"{task}: {listing(folders, limit=5)}" for task, folders in by_task.items())
+        raise InputError(f"the runs are of different tasks, which no score compares ({named}): report each task alone")
+    return runs
 
 
 def _what_is_meant(path: Path) -> tuple[Path, list[Path]]:
@@ -217,12 +258,12 @@ def _with_resolved_paths(case: TestedCase, folder: Path) -> TestedCase:
     def resolved(path: Path) -> Path:
         return folder / path if (folder / path).exists() else path
 
-    return TestedCase(
-        case=case.case,
-        group=case.group,
-        images={channel: resolved(path) for channel, path in case.images.items()},
-        label=case.label and resolved(case.label),
-        prediction=case.prediction and resolved(case.prediction),
+    files = ("label", "prediction", "probability", "instances")
+    return case.model_copy(
+        update={
+            "images": {channel: resolved(path) for channel, path in case.images.items()},
+            **{name: resolved(path) for name in files if (path := getattr(case, name)) is not None},
+        }
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from msseg.evaluation.evaluation import Evaluation
 from msseg.report.collect import RunContent, TrainedModel
-from msseg.report.wording import network_title
+from msseg.report.wording import LESIONS, WORDS, Words, network_title
 
 FOLD_KEYS = ("name", "split")
 """Sections of a config in which two folds of one cross-validation may differ."""
@@ -40,6 +40,11 @@ class Row:
     evaluation: Evaluation | None
 
     @property
+    def words(self) -> Words:
+        """What is particular to the row's task."""
+        return WORDS[self.folds[0].run.task]
+
+    @property
     def test_cases(self) -> frozenset[str]:
         """Ids of the cases that were scored."""
         return frozenset(score.case for score in self.evaluation.cases) if self.evaluation else frozenset()
@@ -66,6 +71,11 @@ def channels_of(rows: Sequence[Row]) -> list[str]:
 def labels_of(rows: Sequence[Row]) -> list[str]:
     """The rows' networks, each once."""
     return list(dict.fromkeys(row.label for row in rows))
+
+
+def words_of(rows: Sequence[Row]) -> Words:
+    """What is particular to the rows' task; they are all of one."""
+    return rows[0].words if rows else LESIONS
 
 
 def _series_by_network(runs: Sequence[RunContent]) -> dict[str, list[list[Fold]]]:
@@ -136,8 +146,9 @@ def _scores(folds: Sequence[Fold]) -> Evaluation | None:
     evaluations = [fold.model.evaluation for fold in folds if fold.model.evaluation is not None]
     if len(evaluations) < 2:
         return evaluations[0] if evaluations else None
-    settings = evaluations[0].settings
-    return Evaluation.from_cases([score for one in evaluations for score in one.cases], settings=settings)
+    first = evaluations[0]
+    cases = [score for one in evaluations for score in one.cases]
+    return Evaluation.from_cases(cases, settings=first.settings, task=first.task)
 
 
 def _order(channels: Iterable[str]) -> list[str]:

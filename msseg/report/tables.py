@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from msseg.evaluation.tasks import TASKS
 from msseg.report.rows import Row
-from msseg.report.wording import DSC, OVERALL_METRICS, POOLED_METRICS, Metric
+from msseg.report.wording import Metric
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class SummaryRow:
 
     Attributes:
         test_set: Number of the set of test cases, from 1; equal numbers mean the same cases.
-        means: Per metric of `OVERALL_METRICS`.
-        pooled: Scores of all cases' voxels taken together, per metric of `POOLED_METRICS`, in `mean`.
+        means: Over the cases, per metric of the task's `overall`.
+        pooled: Scores of all cases taken together, per metric of the task's `pooled`, in `mean`.
     """
 
     row: Row
@@ -50,10 +51,16 @@ class SummaryRow:
         """Number of test cases."""
         return len(self.row.test_cases)
 
+    @property
+    def score(self) -> float:
+        """What the rows are ranked by: the mean of the task's main score, or the stack's."""
+        words = self.row.words
+        return (self.pooled if words.is_stack else self.means)[words.main.key].mean
+
 
 @dataclass(frozen=True)
 class CaseRow:
-    """One line of the table of cases: what a network on a channel scored on one case."""
+    """One line of the table of cases: what a network on a channel scored on one case, or on one stack."""
 
     case: str
     group: str
@@ -73,21 +80,31 @@ def summary_rows(rows: Sequence[Row]) -> list[SummaryRow]:
 
 
 def case_rows(rows: Sequence[Row]) -> list[CaseRow]:
-    """One line per case, network and channel; lowest DSC first, equal ones by the cases' names."""
-    lines = [
+    """One line per case, network and channel; lowest main score first, equal ones by the cases' names."""
+    return _worst_first(
         CaseRow(score.case, score.group, row, score.values)
         for row in rows
         if row.evaluation is not None
         for score in row.evaluation.cases
-    ]
-    return sorted(lines, key=lambda line: (_undefined_last(line.values.get(DSC.key, math.nan)), line.case))
+    )
+
+
+def stack_rows(rows: Sequence[Row]) -> list[CaseRow]:
+    """One line per stack, network and channel, each stack at its own best thresholds; none for a single stack."""
+    lines = _worst_first(
+        CaseRow(name, name, row, TASKS[row.evaluation.task].pool(slices))
+        for row in rows
+        if row.evaluation is not None
+        for name, slices in row.evaluation.stacks.items()
+    )
+    return lines if len({line.case for line in lines}) > 1 else []
 
 
 def case_order(rows: Sequence[Row]) -> dict[str, float]:
-    """Mean DSC of each test case over networks and channels, lowest first."""
+    """Mean main score of each test case over networks and channels, lowest first."""
     scores: dict[str, list[float]] = {}
     for line in case_rows(rows):
-        scores.setdefault(line.case, []).append(line.values.get(DSC.key, math.nan))
+        scores.setdefault(line.case, []).append(_main(line))
     means = {case: sum(values) / len(values) for case, values in scores.items()}
     return dict(sorted(means.items(), key=lambda item: (_undefined_last(item[1]), item[0])))
 
@@ -100,7 +117,7 @@ def _means(row: Row) -> dict[str, Value]:
             (score.values.get(metric.key, math.nan) for score in row.evaluation.cases),
             metric,
         )
-        for metric in OVERALL_METRICS
+        for metric in row.words.overall
     }
 
 
@@ -108,8 +125,16 @@ def _pooled(row: Row) -> dict[str, Value]:
     assert row.evaluation is not None
     return {
         metric.key: _value({"mean": row.evaluation.pooled.get(metric.key, math.nan)}, (), metric)
-        for metric in POOLED_METRICS
+        for metric in row.words.pooled
     }
+
+
+def _worst_first(lines: Iterable[CaseRow]) -> list[CaseRow]:
+    return sorted(lines, key=lambda line: (_undefined_last(_main(line)), line.case))
+
+
+def _main(line: CaseRow) -> float:
+    return line.values.get(line.row.words.main.key, math.nan)
 
 
 def _value(numbers: Mapping[str, float], cases: Iterable[float], metric: Metric) -> Value:
@@ -131,8 +156,9 @@ def _marked(lines: list[SummaryRow]) -> list[SummaryRow]:
     """The rows of one test set with the best of each column marked; a single row has no rival."""
     if len(lines) < 2:
         return lines
-    best_means = {metric.key: _best([line.means[metric.key] for line in lines], metric) for metric in OVERALL_METRICS}
-    best_pooled = {metric.key: _best([line.pooled[metric.key] for line in lines], metric) for metric in POOLED_METRICS}
+    words = lines[0].row.words
+    best_means = {metric.key: _best([line.means[metric.key] for line in lines], metric) for metric in words.overall}
+    best_pooled = {metric.key: _best([line.pooled[metric.key] for line in lines], metric) for metric in words.pooled}
     return [
         replace(
             line,

@@ -1,12 +1,19 @@
 """What the report calls things, and the sentences that explain its numbers to a reader."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from msseg.evaluation.scores import EMPTY_MASK_RULE
+from msseg.evaluation.tasks import TASKS, TaskName
 
-NETWORK_TITLES = {"residual_unet3d": "Residual 3D U-Net", "unet3d": "3D U-Net"}
-
-EMPTY_MASKS = f"One rule for empty masks. {EMPTY_MASK_RULE[0].upper()}{EMPTY_MASK_RULE[1:]}."
+NETWORK_TITLES = {
+    "residual_unet3d": "Residual 3D U-Net",
+    "unet3d": "3D U-Net",
+    "sf_network": "SF Network",
+    "unet2d": "U-Net",
+    "fusionnet": "FusionNet",
+    "mcdnn": "MCDNN",
+}
 
 
 @dataclass(frozen=True)
@@ -33,8 +40,61 @@ class Metric:
 
     @property
     def head(self) -> str:
-        """Title and unit, e.g. 'HD95 (mm)'."""
-        return f"{self.title} ({self.unit})" if self.unit else self.title
+        """Title, unit, and an arrow towards the good end, e.g. 'HD95 (mm) ↓'."""
+        unit = f" ({self.unit})" if self.unit else ""
+        arrow = {True: " ↑", False: " ↓", None: ""}[self.higher_is_better]
+        return f"{self.title}{unit}{arrow}"
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is particular to the report of a task: its columns, and what its cases are called.
+
+    Attributes:
+        title: What was done.
+        case: What is scored, in the singular: a case, or a slice.
+        group: Where several cases come from.
+        truth: What predictions are compared with.
+        few: Sentence for a test set too small to tell much.
+        main: The score that ranks.
+        spread: Scores printed with their spread.
+        overall: Columns of the table of networks.
+        pooled: Scores of all cases taken together; for slices those of the stack, the numbers that count.
+        by_case: Columns of the table of cases.
+        together: What the pooled scores are called.
+        together_note: What they are.
+        validation: Column of `epochs.csv` -> what it is called, the one that matters first.
+        validated_on: What a validation is made on.
+        empty_rule: What empty masks score.
+        notes: Sentences below the table of cases.
+    """
+
+    title: str
+    case: str
+    group: str
+    truth: str
+    few: str
+    main: Metric
+    spread: tuple[Metric, ...]
+    overall: tuple[Metric, ...]
+    pooled: tuple[Metric, ...]
+    by_case: tuple[Metric, ...]
+    together: str
+    together_note: str
+    validation: Mapping[str, str]
+    validated_on: str
+    empty_rule: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_stack(self) -> bool:
+        """Whether cases are slices, of which the score is that of their stack."""
+        return self.case == "slice"
+
+    @property
+    def further(self) -> tuple[Metric, ...]:
+        """Columns of the table of cases that the table of networks has not explained."""
+        return tuple(metric for metric in self.by_case if metric not in self.overall)
 
 
 DSC = Metric(
@@ -63,10 +123,6 @@ HD95 = Metric(
     "95th percentile of the Hausdorff distance: 95 % of each surface lies within this many"
     " millimetres of the other.",
 )  # fmt: skip
-
-OVERALL_METRICS = (DSC, IOU, SENSITIVITY, PRECISION, HD95)
-POOLED_METRICS = (DSC, IOU)
-
 VOLUMES = (
     Metric(
         "volume_truth_mm3", "Expert", "mL", 2, None, "Lesion volume in the expert's mask.", 1e-3
@@ -79,7 +135,101 @@ VOLUMES = (
         "Predicted volume minus the expert's; negative where the network marks too little.", 1e-3,
     ),
 )  # fmt: skip
-CASE_METRICS = (*OVERALL_METRICS, *VOLUMES)
+
+LESIONS = Words(
+    title="Lesion segmentation",
+    case="case",
+    group="Patient",
+    truth="Expert",
+    few="So few cases ({n}) say little about other patients.",
+    main=DSC,
+    spread=(DSC, IOU),
+    overall=(DSC, IOU, SENSITIVITY, PRECISION, HD95),
+    pooled=(DSC, IOU),
+    by_case=(DSC, IOU, SENSITIVITY, PRECISION, HD95, *VOLUMES),
+    together="Pooled",
+    together_note="Pooled: all voxels of all cases taken together.",
+    validation={"val_dsc": "DSC"},
+    validated_on="whole validation volumes",
+    empty_rule=EMPTY_MASK_RULE,
+    notes=("Volumes are in millilitres (1 mL = 1000 mm³).",),
+)
+
+
+def _slice_metric(task: TaskName, key: str, title: str | None = None, digits: int | None = None) -> Metric:
+    """A metric of slices as the evaluation defines it."""
+    defined = TASKS[task].metrics[key]
+    better = {"higher": True, "lower": False, "": None}[defined.better]
+    meaning = f"{defined.definition[0].upper()}{defined.definition[1:]}."
+    places = defined.decimals if digits is None else digits
+    return Metric(key, title or defined.label, "", places, better, meaning)
+
+
+_V_RAND, _V_INFO = _slice_metric("membranes", "v_rand"), _slice_metric("membranes", "v_info")
+_ERRORS = tuple(_slice_metric("membranes", key) for key in ("pixel_error", "warping_error"))
+_OVERLAPS = tuple(_slice_metric("membranes", key) for key in ("dice", "jaccard"))
+_UNTHINNED = tuple(_slice_metric("membranes", key) for key in ("v_rand_unthinned", "v_info_unthinned"))
+_PARTS = tuple(
+    _slice_metric("membranes", f"{score}_{part}") for score in ("v_rand", "v_info") for part in ("split", "merge")
+)
+
+MEMBRANES = Words(
+    title="Membrane segmentation",
+    case="slice",
+    group="Stack",
+    truth="Truth",
+    few="All slices come from {groups}, which says little about other tissue.",
+    main=_V_RAND,
+    spread=(_V_RAND, _V_INFO),
+    overall=(_V_RAND, _V_INFO, *_UNTHINNED, *_ERRORS, *_OVERLAPS),
+    pooled=(_V_RAND, *_PARTS[:2], _V_INFO, *_PARTS[2:], *_UNTHINNED, *_ERRORS, *_OVERLAPS),
+    by_case=(_V_RAND, *_PARTS[:2], _V_INFO, *_PARTS[2:], *_ERRORS, *_OVERLAPS),
+    together="Stack",
+    together_note="Large numbers: all test slices scored together as one stack, as the ISBI 2012 challenge does, each"
+    " score at the one threshold that is best for the stack. Small numbers below: mean over the slices, at the same"
+    " threshold.",
+    validation={"val_v_rand": "V_rand", "val_dsc": "V_dice"},
+    validated_on="whole validation slices",
+    empty_rule=TASKS["membranes"].empty_rule,
+)
+
+_SEG = _slice_metric("cells", "seg")
+_CELL_SCORES = (
+    _SEG,
+    *(_slice_metric("cells", key) for key in ("ap50", "ap75", "ap")),
+    _slice_metric("cells", "dice", "DSC"),
+    _slice_metric("cells", "iou", "IoU"),
+)
+_CELL_NUMBERS = (
+    _slice_metric("cells", "objects_truth", "Cells", 0),
+    _slice_metric("cells", "objects_prediction", "Predicted", 0),
+)
+
+CELLS = Words(
+    title="Cell segmentation",
+    case="slice",
+    group="Sequence",
+    truth="Truth",
+    few="All frames come from {groups}, which says little about other cells.",
+    main=_SEG,
+    spread=(_SEG,),
+    overall=_CELL_SCORES,
+    pooled=_CELL_SCORES,
+    by_case=(*_CELL_SCORES, *_CELL_NUMBERS),
+    together="Stack",
+    together_note="Large numbers: the cells of all test slices taken together, as the Cell Tracking Challenge does."
+    " Small numbers below: mean over the slices.",
+    validation={"val_seg": "SEG", "val_dsc": "DSC"},
+    validated_on="whole validation slices",
+    empty_rule=TASKS["cells"].empty_rule,
+)
+
+WORDS: Mapping[TaskName, Words] = {"lesions": LESIONS, "membranes": MEMBRANES, "cells": CELLS}
+
+
+def empty_masks(words: Words) -> str:
+    """The rule for empty masks as a sentence."""
+    return f"One rule for empty masks. {words.empty_rule[0].upper()}{words.empty_rule[1:]}."
 
 
 def network_title(name: str) -> str:
