@@ -63,8 +63,8 @@ class Task:
                 " neighbouring slices resemble each other"
             )
             together = {
-                "stack, pooled": "scores of all slices taken together as one stack, best threshold for all of them",
-                "stacks": "the same for each stack by itself, each at its own best threshold",
+                "stack, pooled": "scores of all slices taken together as one stack, at its best thresholds",
+                "stacks": "the same for each stack by itself, each at its own best thresholds",
                 "slices": "scores of each slice, at the thresholds of stack; counts: what they were computed from",
             }
         return {

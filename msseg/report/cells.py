@@ -45,12 +45,12 @@ def mean_text(value: Value, metric: Metric) -> str:
 
 
 def stack_text(stack: Value, mean: Value, metric: Metric) -> str:
-    """'0.984 (0.981 ± 0.004)': the score of the stack, then mean and standard deviation of its slices."""
+    """'0.9840 (0.981 ± 0.004)': the score of the stack, then mean and standard deviation of its slices."""
     text = number(stack.mean, metric.digits)
     if math.isnan(mean.mean):
         return text
-    slices = number(mean.mean, metric.digits)
-    slices += "" if math.isnan(mean.std) else f" ± {number(mean.std, metric.digits)}"
+    slices = number(mean.mean, metric.slice_digits)
+    slices += "" if math.isnan(mean.std) else f" ± {number(mean.std, metric.slice_digits)}"
     slices += f", {mean.undefined} n.d." if mean.undefined else ""
     return f"{text} ({slices})"
 

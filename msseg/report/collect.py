@@ -137,10 +137,10 @@ def collect_runs(paths: Sequence[Path]) -> list[RunContent]:
     for path in paths:
         run, models = _what_is_meant(path)
         wanted.setdefault(run, {}).update(dict.fromkeys(models))
-    runs = [_read_run(run, list(models)) for run, models in wanted.items()]
+    runs = [_read_run(folder, list(models)) for folder, models in wanted.items()]
     by_task: dict[str, list[str]] = {}
-    for run in runs:
-        by_task.setdefault(run.task, []).append(str(run.folder.name))
+    for content in runs:
+        by_task.setdefault(content.task, []).append(content.folder.name)
     if len(by_task) > 1:
         named = ", ".join(f"{task}: {listing(folders, limit=5)}" for task, folders in by_task.items())
         raise InputError(f"the runs are of different tasks, which no score compares ({named}): report each task alone")

@@ -1,9 +1,9 @@
-"""Training curves: loss and validation DSC per epoch, networks side by side (Choi et al. 2021, figure 6)."""
+"""Training curves: loss and validation scores per epoch, networks side by side (Choi et al. 2021, figure 6)."""
 
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from msseg.report.collect import TrainedModel
-from msseg.report.rows import Row, labels_of
+from msseg.report.rows import Row, labels_of, words_of
 
 SERIES_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito 2008: told apart with every kind of colour vision; networks beyond the sixth repeat them."""
@@ -22,44 +22,86 @@ INK, RULE, PAPER = "#1c2126", "#d5dade", "#fdfefc"
 """Text and axes, grid lines, background; the page's style sheet has the same pairs for light and dark."""
 _DARK = {INK: "#e4e7ea", RULE: "#3a4149", PAPER: "#14181c", "#0072b2": "#4ba3dd", "#d55e00": "#f0793a"}
 _PANEL_INCHES = (4.6, 2.7)
-_LEGEND_LETTERS = 115  # that fit beside each other below two panels
+_LEGEND_LETTERS = 57  # that fit beside each other below a panel
 
 
 def curves_figure(rows: Sequence[Row], channels: Sequence[str]) -> Figure:
-    """Draw loss (left) and validation DSC (right), one line of panels per channel.
+    """Draw the loss (left) and the validation's scores (right), one line of panels per channel.
 
     Args:
         rows: All rows of the report, so that a network keeps its colour in every figure.
         channels: The channels to draw.
     """
-    width, height = _PANEL_INCHES
-    figure = Figure(figsize=(2 * width, height * len(channels) + 0.45), layout="constrained", facecolor=PAPER)
-    FigureCanvasAgg(figure)
+    titles = scores_of(rows)
+    figure, panels = new_figure(len(channels), 1 + len(titles))
     labels = labels_of(rows)
-    panels = figure.subplots(len(channels), 2, squeeze=False, sharex="row")
-    for (loss, score), channel in zip(panels, channels, strict=True):
-        shown = [row for row in rows if row.channel == channel]
-        for row in shown:
-            colour = SERIES_COLOURS[labels.index(row.label) % len(SERIES_COLOURS)]
-            for fold in row.folds:
-                _draw_model(loss, score, fold.model, colour)
-        _dress(loss, f"{channel}: loss" if len(channels) > 1 else "Loss")
-        _dress(score, f"{channel}: validation DSC" if len(channels) > 1 else "Validation DSC")
-        score.set_ylim(0, 1)
+    for (loss, *scores), channel in zip(panels, channels, strict=True):
+        for row in rows:
+            if row.channel == channel:
+                for fold in row.folds:
+                    _draw_model(loss, scores, list(titles), fold.model, colour_of(row, labels))
+        dress(loss, f"{channel}: loss" if len(channels) > 1 else "Loss", "epoch")
         loss.set_ylim(bottom=min(0.0, loss.get_ylim()[0]))
-        if not score.lines:
-            score.text(0.5, 0.5, "no validation", transform=score.transAxes, ha="center", va="center", color=INK)
-    _legend(figure, [row for row in rows if row.channel in channels], labels)
+        for score, title in zip(scores, titles.values(), strict=True):
+            dress(score, f"{channel}: validation {title}" if len(channels) > 1 else f"Validation {title}", "epoch")
+            score.set_ylim(0, 1)
+            if not score.lines:
+                score.text(0.5, 0.5, "no validation", transform=score.transAxes, ha="center", va="center", color=INK)
+        for axes in (loss, *scores):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+            axes.set_xlim(left=0)
+    shown = [row for row in rows if row.channel in channels]
+    handles = [Line2D([], [], color=INK, lw=1.5, label="training")]
+    handles.append(Line2D([], [], color=INK, lw=1.5, ls=(0, (4, 2)), label="validation loss"))
+    if any(fold.model.kept_epoch is not None for row in shown for fold in row.folds):
+        handles.append(circle("kept model"))
+    add_legend(figure, shown, labels, handles)
     return figure
+
+
+def scores_of(rows: Sequence[Row]) -> Mapping[str, str]:
+    """The validation's scores (column of the epoch table -> title) that any epoch has, or else the main one."""
+    titles = words_of(rows).validation
+    tables = [fold.model.epochs for row in rows for fold in row.folds]
+    measured = {
+        column: title
+        for column, title in titles.items()
+        if any(math.isfinite(value) for table in tables for value in table.get(column, ()))
+    }
+    return measured or dict([next(iter(titles.items()))])
 
 
 def curves_svg(rows: Sequence[Row], channel: str) -> str:
     """One channel's curves as an SVG that follows the reader's light or dark setting."""
+    return as_svg(curves_figure(rows, [channel]))
+
+
+def as_svg(figure: Figure) -> str:
+    """A figure of this report's colours as an SVG that follows the reader's light or dark setting."""
     text = io.StringIO()
     # The writer takes these from global settings alone; the context restores them.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "msseg"}):
-        FigureCanvasSVG(curves_figure(rows, [channel])).print_svg(text, metadata={"Date": None, "Creator": None})
+        FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None})
     return _themed(text.getvalue())
+
+
+def new_figure(lines: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
+    """An empty figure with its panels; panels of a line share the x axis."""
+    width, height = _PANEL_INCHES
+    figure = Figure(figsize=(columns * width, height * lines + 0.45), layout="constrained", facecolor=PAPER)
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(lines, columns, squeeze=False, sharex="row")
+    return figure, [list(line) for line in panels]
+
+
+def colour_of(row: Row, labels: Sequence[str]) -> str:
+    """The colour of the row's network in all figures."""
+    return SERIES_COLOURS[labels.index(row.label) % len(SERIES_COLOURS)]
+
+
+def circle(label: str) -> Line2D:
+    """Entry of a legend for a point of note."""
+    return Line2D([], [], ls="", marker="o", mfc=PAPER, mec=INK, mew=1.5, ms=6, label=label)
 
 
 def has_curves(rows: Sequence[Row], channel: str) -> bool:
@@ -67,10 +109,11 @@ def has_curves(rows: Sequence[Row], channel: str) -> bool:
     return any(fold.model.epochs for row in rows if row.channel == channel for fold in row.folds)
 
 
-def _draw_model(loss: Axes, score: Axes, model: TrainedModel, colour: str) -> None:
+def _draw_model(loss: Axes, scores: Sequence[Axes], columns: Sequence[str], model: TrainedModel, colour: str) -> None:
     _line(loss, model, "train_loss", colour, "-")
     _line(loss, model, "val_loss", colour, (0, (4, 2)))
-    _line(score, model, "val_dsc", colour, "-", mark_kept=True)
+    for score, column in zip(scores, columns, strict=True):
+        _line(score, model, column, colour, "-", mark_kept=True)
 
 
 def _line(
@@ -94,31 +137,29 @@ def _line(
         axes.plot(model.kept_epoch + 1, kept, "o", mfc=PAPER, mec=colour, mew=1.5, ms=6, clip_on=False)
 
 
-def _dress(axes: Axes, title: str) -> None:
+def dress(axes: Axes, title: str, x_title: str) -> None:
+    """Title, axes and grid as all figures have them."""
     axes.set_title(title, loc="left", fontsize=10, color=INK, fontweight="bold", parse_math=False)
-    axes.set_xlabel("epoch", fontsize=9, color=INK)
+    axes.set_xlabel(x_title, fontsize=9, color=INK)
     axes.set_facecolor(PAPER)
     axes.grid(axis="y", color=RULE, lw=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(colors=INK, labelsize=9, length=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(RULE)
-    axes.set_xlim(left=0)
 
 
-def _legend(figure: Figure, rows: Sequence[Row], labels: Sequence[str]) -> None:
+def add_legend(figure: Figure, rows: Sequence[Row], labels: Sequence[str], further: Sequence[Line2D]) -> None:
+    """Name the rows' networks below the panels, and then further lines."""
     present = [label for label in labels if any(row.label == label for row in rows)]
     handles = [
         Line2D([], [], color=SERIES_COLOURS[labels.index(label) % len(SERIES_COLOURS)], lw=2.5, label=label)
         for label in present
     ]
-    handles.append(Line2D([], [], color=INK, lw=1.5, label="training"))
-    handles.append(Line2D([], [], color=INK, lw=1.5, ls=(0, (4, 2)), label="validation loss"))
-    if any(fold.model.kept_epoch is not None for row in rows for fold in row.folds):
-        handles.append(Line2D([], [], ls="", marker="o", mfc=PAPER, mec=INK, mew=1.5, ms=6, label="kept model"))
+    handles += further
+    letters = _LEGEND_LETTERS * figure.get_figwidth() / _PANEL_INCHES[0]
     longest = max(len(str(handle.get_label())) for handle in handles)
-    columns = max(1, min(6, _LEGEND_LETTERS // (longest + 6)))
+    columns = max(1, min(6, int(letters // (longest + 6))))
     legend = figure.legend(handles=handles, loc="outside lower left", ncols=columns, frameon=False, fontsize=9)
     for text in legend.get_texts():
         text.set_color(INK)

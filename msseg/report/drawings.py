@@ -6,10 +6,30 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from msseg.report.overlays import OUTCOMES, TRUTH, Mark, outcome_map
+from msseg.report.cells import number
+from msseg.report.overlays import (
+    MERGER,
+    OUTCOMES,
+    OUTLINE,
+    SEGMENT_MARKS,
+    SPLIT,
+    TRUTH,
+    Mark,
+    outcome_map,
+    segment_codes,
+)
 from msseg.report.pictures import CasePicture, background_of
-from msseg.report.sections import Section, read_section
-from msseg.report.slices import CaseSlice, Grey, read_case_slice
+from msseg.report.sections import Predicted, Section, read_section
+from msseg.report.segment_errors import errors_of, matched, outlines, thickened
+from msseg.report.slices import CaseSlice, Grey, Key, Mask, read_case_slice
+
+LESION_LEGEND = (TRUTH, *OUTCOMES)
+MEMBRANE_LEGEND = (MERGER, SPLIT)
+CELL_LEGEND = (MERGER, SPLIT, OUTLINE)
+LONGEST_SIDE = 800
+"""Pixels of a section's picture; larger ones are drawn at a half, a third, ..."""
+LINES_IN_SIDE = 260
+"""A line's radius is the side's length divided by this: to be seen where a panel is a few centimetres wide."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,4 +98,87 @@ def draw(picture: CasePicture) -> Drawing:
 
 def legend_of(picture: CasePicture) -> tuple[Mark, ...]:
     """The colours that pictures of this kind have."""
-    return SECTION_LEGEND if picture.words.is_stack else LESION_LEGEND
+    if not picture.words.is_stack:
+        return LESION_LEGEND
+    return CELL_LEGEND if _are_apart(picture) else MEMBRANE_LEGEND
+
+
+def _draw_lesions(picture: CasePicture, shown: CaseSlice) -> Drawing:
+    first, last = shown.number
+    place = f"axial slice {first} of {last} (z = {number(shown.z_mm, 1)} mm): {shown.chosen}"
+    lines = tuple(_lesion_line(channel, picture, shown) for channel in picture.channels)
+    return Drawing(place, lines, shown.size_mm, LESION_LEGEND, shown.sides_known)
+
+
+def _lesion_line(channel: str, picture: CasePicture, shown: CaseSlice) -> PanelLine:
+    grey = shown.images.get(background_of(channel))
+    panels = [Panel("Image" if grey is not None else "Image (no file)")]
+    panels.append(Panel(picture.words.truth, shown.truth.astype(np.uint8), (TRUTH,)))
+    for label in picture.labels:
+        mask = shown.predictions.get((label, channel))
+        if mask is None:
+            panels.append(Panel(label, absent=f"not tested on this {picture.words.case}"))
+        else:
+            panels.append(
+                Panel(label, outcome_map(mask, shown.truth), OUTCOMES, score=_score(picture, (label, channel)))
+            )
+    return PanelLine(channel, background_of(channel), grey, tuple(panels))
+
+
+def _draw_section(picture: CasePicture, shown: Section) -> Drawing:
+    place = "" if shown.number is None else f"slice {shown.number} of the stack"
+    lines = tuple(line for channel in picture.channels for line in _section_lines(channel, picture, shown))
+    height, width = shown.truth.shape
+    return Drawing(place, lines, (float(height), float(width)), legend_of(picture), is_fine=True)
+
+
+def _section_lines(channel: str, picture: CasePicture, shown: Section) -> list[PanelLine]:
+    """Image, truth and segments beside each other; probabilities below them, or before a single network's segments."""
+    background = background_of(channel)
+    grey = shown.images.get(background)
+    step = -(-max(shown.truth.shape) // LONGEST_SIDE)
+    grey = None if grey is None else grey[::step, ::step]
+    truth = segment_codes(shown.truth)[::step, ::step]
+    first = Panel("Image" if grey is not None else "Image (no file)")
+    panels: list[Panel | None] = [first, Panel(picture.words.truth, truth, SEGMENT_MARKS)]
+    segments: list[Panel | None] = []
+    probabilities: list[Panel | None] = []
+    for label in picture.labels:
+        made = shown.predictions.get((label, channel))
+        if made is None:
+            segments.append(Panel(label, absent=f"not tested on this {picture.words.case}"))
+            probabilities.append(None)
+            continue
+        codes = _segment_codes(made, shown, with_outlines=_are_apart(picture))[::step, ::step]
+        at = "" if made.threshold is None else f" at {made.threshold:g}"
+        title = f"{label}: segments{at}"
+        segments.append(Panel(title, codes, SEGMENT_MARKS, score=_score(picture, (label, channel))))
+        probability = None if made.probability is None else made.probability[::step, ::step]
+        probabilities.append(None if probability is None else Panel(f"{label}: probability", grey=probability))
+    if len(picture.labels) == 1:
+        return [PanelLine(channel, background, grey, (*panels, *(p for p in probabilities if p), *segments))]
+    lines = [PanelLine(channel, background, grey, (*panels, *segments))]
+    if any(probabilities):
+        lines.append(PanelLine(channel, background, grey, (None, None, *probabilities)))
+    return lines
+
+
+def _segment_codes(made: Predicted, shown: Section, with_outlines: bool) -> NDArray[np.uint8]:
+    """Segments in the colours of the objects that they are, with their errors over them."""
+    mergers, splits = errors_of(made.segments, shown.truth)
+    radius = round(max(shown.truth.shape) / LINES_IN_SIDE)
+    lines: list[tuple[Mask, Mark]] = [(thickened(splits, radius), SPLIT), (thickened(mergers, radius), MERGER)]
+    if with_outlines:
+        lines.insert(0, (thickened(outlines(shown.truth), radius // 2), OUTLINE))
+    return segment_codes(matched(made.segments, shown.truth), lines)
+
+
+def _are_apart(picture: CasePicture) -> bool:
+    """Whether objects lie in a background, so that one may be missed."""
+    return picture.words.main.key == "seg"
+
+
+def _score(picture: CasePicture, key: Key) -> str:
+    main = picture.words.main
+    value = picture.scores.get(key)
+    return "" if value is None else f"{main.title} {number(value, 3)}"

@@ -43,7 +43,9 @@ def _score_text(line: SummaryRow) -> str:
     if words.is_stack or line.n == 1:
         return score
     value = line.means[words.main.key]
-    interval = "" if math.isnan(value.ci_low) else f" (95 % interval {number(value.ci_low, 2)}–{number(value.ci_high, 2)})"
+    interval = (
+        "" if math.isnan(value.ci_low) else f" (95 % interval {number(value.ci_low, 2)}–{number(value.ci_high, 2)})"
+    )
     return f"mean {score}{interval}"
 
 

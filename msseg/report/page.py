@@ -1,7 +1,7 @@
 """The report: one HTML page that needs no network, and the tables beside it."""
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,30 +11,33 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from msseg.atomic import replacing, write_text
 from msseg.cases.names import counted, listing
 from msseg.errors import InputError
-from msseg.report import wording
 from msseg.report.cells import number
 from msseg.report.collect import RunContent, collect_runs
-from msseg.report.curves import curves_svg, has_curves
+from msseg.report.curves import curves_svg, has_curves, scores_of
+from msseg.report.drawings import legend_of
 from msseg.report.headline import headline
-from msseg.report.overlays import OUTCOMES, TRUTH
 from msseg.report.pictures import case_pictures
 from msseg.report.rows import Row, build_rows, channels_of, labels_of
-from msseg.report.tables import case_rows, summary_rows
+from msseg.report.tables import case_rows, stack_rows, summary_rows
+from msseg.report.thresholds import has_thresholds, threshold_panels, thresholds_svg
 from msseg.report.views import (
     case_anchors,
-    case_cells,
     case_views,
+    cells_of,
     missing_parts,
     model_cells,
     run_view,
     strip_label,
     warnings_of,
 )
+from msseg.report.wording import WORDS, Words, empty_masks
 from msseg.report.writers import cases_csv, notes_of, summary_csv, summary_latex, summary_markdown
 from msseg.runs import versions
 
 CASE_LIMIT = 40
 """Lines of the table of cases that are shown at once; the others unfold."""
+PICTURE_LIMIT = 40
+"""Test slices that are shown in pictures, the worst ones: a page with all of a large stack would not open."""
 
 
 def make_report(runs: Sequence[Path], out: Path) -> None:
@@ -49,26 +52,27 @@ def make_report(runs: Sequence[Path], out: Path) -> None:
         out: The HTML file; its folder is created where it is not there.
 
     Raises:
-        InputError: A path is no run folder, or the report cannot be written.
+        InputError: A path is no run folder, the runs are of different tasks, or the report cannot be written.
     """
     contents = collect_runs(runs)
     rows = build_rows(contents)
+    words = WORDS[contents[0].task]
     try:
-        _write_tables(rows, out.parent / "tables")
-        _write_page(contents, rows, out)
+        _write_tables(words, rows, out.parent / "tables")
+        _write_page(words, contents, rows, out)
     except OSError as error:
         raise InputError(f"the report {out} cannot be written: {error.strerror}") from error
 
 
-def _write_tables(rows: Sequence[Row], folder: Path) -> None:
+def _write_tables(words: Words, rows: Sequence[Row], folder: Path) -> None:
     summary = summary_rows(rows)
-    write_text(folder / "summary.csv", summary_csv(summary))
-    write_text(folder / "summary.md", summary_markdown(summary))
-    write_text(folder / "summary.tex", summary_latex(summary))
+    write_text(folder / "summary.csv", summary_csv(words, summary))
+    write_text(folder / "summary.md", summary_markdown(words, summary))
+    write_text(folder / "summary.tex", summary_latex(words, summary))
     write_text(folder / "cases.csv", cases_csv(case_rows(rows)))
 
 
-def _write_page(contents: Sequence[RunContent], rows: Sequence[Row], out: Path) -> None:
+def _write_page(words: Words, contents: Sequence[RunContent], rows: Sequence[Row], out: Path) -> None:
     environment = Environment(
         loader=PackageLoader("msseg.report"),
         autoescape=True,  # every name from a file is text, never markup
@@ -77,46 +81,52 @@ def _write_page(contents: Sequence[RunContent], rows: Sequence[Row], out: Path) 
         lstrip_blocks=True,
     )
     environment.globals["number"] = number
-    pieces = environment.get_template("report.html.j2").generate(_context(contents, rows))
+    pieces = environment.get_template("report.html.j2").generate(_context(words, contents, rows))
     _stream(out, pieces)
 
 
-def _context(contents: Sequence[RunContent], rows: Sequence[Row]) -> dict[str, Any]:
+def _context(words: Words, contents: Sequence[RunContent], rows: Sequence[Row]) -> dict[str, Any]:
     summary = summary_rows(rows)
     pictures = case_pictures(rows)
+    shown = pictures[:PICTURE_LIMIT] if words.is_stack else pictures
     return {
+        "words": words,
         "title": listing(list(dict.fromkeys(content.name for content in contents))),
         "version": versions()["msseg"],
         "now": _date(datetime.now()),
         "sentences": headline(summary),
-        "facts": _facts(contents, rows),
+        "facts": _facts(words, contents, rows),
         "warnings": warnings_of(contents),
         "missing": missing_parts(contents),
         "summary": summary,
+        "with_channel": not words.is_stack or len(channels_of(rows)) > 1,
         "several_sets": len({line.test_set for line in summary}) > 1,
-        "notes": notes_of(summary),
-        "overall_metrics": wording.OVERALL_METRICS,
-        "pooled_metrics": wording.POOLED_METRICS,
+        "notes": notes_of(words, summary),
         "strip_label": strip_label,
         "table_names": "summary.csv, summary.md, summary.tex and cases.csv",
         "cases": case_rows(rows),
         "case_limit": CASE_LIMIT,
-        "case_metrics": wording.CASE_METRICS,
-        "volume_metrics": wording.VOLUMES,
-        "case_cells": case_cells,
-        "anchors": case_anchors(pictures),
-        "empty_masks": wording.EMPTY_MASKS,
-        "curves": [(channel, _curves_uri(rows, channel)) for channel in channels_of(rows) if has_curves(rows, channel)],
+        "stacks": stack_rows(rows),
+        "case_cells": cells_of(words.by_case),
+        "stack_cells": cells_of(words.pooled),
+        "anchors": case_anchors(shown),
+        "empty_masks": empty_masks(words),
+        "curves": _figures(curves_svg, has_curves, rows),
+        "curve_panels": 1 + len(scores_of(rows)),
+        "validated": listing(list(scores_of(rows).values())),
+        "thresholds": _figures(thresholds_svg, has_thresholds, rows),
+        "threshold_panels": len(threshold_panels(rows)),
         "has_pictures": bool(pictures),
-        "marks": (TRUTH, *OUTCOMES),
-        "views": case_views(pictures),
+        "not_shown": len(pictures) - len(shown),
+        "marks": legend_of(pictures[0]) if pictures else (),
+        "views": case_views(shown),
         "runs": [run_view(content) for content in contents],
         "model_cells": model_cells,
         "date": _date,
     }
 
 
-def _facts(contents: Sequence[RunContent], rows: Sequence[Row]) -> Mapping[str, str]:
+def _facts(words: Words, contents: Sequence[RunContent], rows: Sequence[Row]) -> Mapping[str, str]:
     """The line of facts in the page's head."""
     dates = [content.written for content in contents if content.written]
     tested = {case for row in rows for case in row.test_cases}
@@ -124,25 +134,31 @@ def _facts(contents: Sequence[RunContent], rows: Sequence[Row]) -> Mapping[str, 
     facts = {
         "Networks": listing(labels_of(rows)),
         "Channels": listing(channels_of(rows)),
-        "Scored": counted(len(tested), "test case"),
-        **_split_facts(contents),
+        "Scored": counted(len(tested), f"test {words.case}"),
+        **_split_facts(words, contents),
         "Last result": _date(max(dates)) if dates else "–",
     }
     return facts | ({"msseg": listing(list(versions))} if versions else {})
 
 
-def _split_facts(contents: Sequence[RunContent]) -> Mapping[str, str]:
-    """Patients on either side where all runs have the same split, else how many splits there are."""
+def _split_facts(words: Words, contents: Sequence[RunContent]) -> Mapping[str, str]:
+    """Patients, or slices, on either side where all runs have the same split, else how many splits there are."""
     runs = [run_view(content) for content in contents]
     splits = dict.fromkeys(run.parts for run in runs if run.parts)
     if len(splits) != 1:
         return {"Splits": str(len(splits))} if splits else {}
-    return {part.title: listing(list(part.groups)) for part in next(iter(splits)) if part.groups}
+    parts = [part for part in next(iter(splits)) if part.groups]
+    if not words.is_stack:
+        return {part.title: listing(list(part.groups)) for part in parts}
+    return {part.title: f"{counted(len(part.cases), words.case)} of {listing(list(part.groups))}" for part in parts}
 
 
-def _curves_uri(rows: Sequence[Row], channel: str) -> str:
-    svg = curves_svg(rows, channel).encode("utf-8")
-    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
+def _figures(
+    draw: Callable[[Sequence[Row], str], str], has: Callable[[Sequence[Row], str], bool], rows: Sequence[Row]
+) -> list[tuple[str, str]]:
+    """For each channel that has such a figure, its SVG as a data URI."""
+    svgs = [(channel, draw(rows, channel).encode("utf-8")) for channel in channels_of(rows) if has(rows, channel)]
+    return [(channel, "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")) for channel, svg in svgs]
 
 
 def _date(moment: datetime) -> str:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msseg.errors import InputError
-from msseg.evaluation.predictions import read_probability
 from msseg.metrics.segments import label_segments
 from msseg.report.collect import TestedCase
 from msseg.report.pictures import CasePicture
@@ -66,11 +65,13 @@ def read_section(picture: CasePicture) -> Section:
     truth = _read_truth(picture, picture.truth, pages)
     images = {channel: _read_page(path, picture.page) for channel, path in picture.images.items()}
     predictions = {key: _read_predicted(picture, key, tested) for key, tested in picture.tested.items()}
-    sized = [*zip(picture.images.values(), images.values(), strict=True)]
-    sized += [(picture.tested[key].prediction, made.segments) for key, made in predictions.items()]
-    for path, layer in sized:
-        if layer.shape != truth.shape:
-            raise InputError(f"{path} is {_size(layer)} pixels large, but its truth {picture.truth} {_size(truth)}")
+    sizes = {path: images[channel].shape for channel, path in picture.images.items()}
+    sizes |= {picture.tested[key].prediction or Path(): made.segments.shape for key, made in predictions.items()}
+    for path, size in sizes.items():
+        if size != truth.shape:
+            raise InputError(
+                f"{path} is {_text(size)} pixels large, but its truth {picture.truth} {_text(truth.shape)}"
+            )
     number = None if picture.page is None else picture.page + 1
     return Section({name: grey_levels(image) for name, image in images.items()}, truth, predictions, number)
 
@@ -106,3 +107,23 @@ def _read_predicted(picture: CasePicture, key: Key, tested: TestedCase) -> Predi
     if tested.prediction is None:
         raise InputError(f"cases.json names no prediction of the slice {picture.case}")
     return Predicted(label_segments(_read_page(tested.prediction, tested.predicted_page) > 0), None, None)
+
+
+def _probability(path: Path, page: int | None) -> NDArray[np.float32]:
+    return np.clip(_read_page(path, page), 0, 1)
+
+
+def _read_page(path: Path, page: int | None) -> NDArray[np.float32]:
+    """(H, W) one page of a stack; without a page the file's only slice, or the middle one."""
+    if not is_stack(path):
+        return _middle(read_volume(path).data)
+    # Colours as brightness, whatever the run did about them: this is for looking alone.
+    return _middle(read_volume(path, pages=None if page is None else (page,), colour="grey").data)
+
+
+def _middle(data: NDArray[Any]) -> NDArray[Any]:
+    return np.ascontiguousarray(data[:, :, data.shape[2] // 2])
+
+
+def _text(size: tuple[int, ...]) -> str:
+    return " x ".join(map(str, size))

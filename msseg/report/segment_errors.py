@@ -12,6 +12,8 @@ SHARE = 0.1
 """A segment covering more than this share of a true one takes part in it; less is a border that lies elsewhere."""
 SMALLEST = 12
 """Pixels that two segments share at least to count."""
+REACH = 1 / 25
+"""How far from a true object its border may lie, as a share of the slice's side: not across a wide background."""
 
 
 def errors_of(prediction: Labels, truth: Labels) -> tuple[Mask, Mask]:
@@ -34,7 +36,7 @@ def errors_of(prediction: Labels, truth: Labels) -> tuple[Mask, Mask]:
     part = (shared > SHARE * of_truth) | (shared > inside / 2)
     part &= shared >= SMALLEST
     part[0], part[:, 0] = False, False
-    filled, filled_truth = filled_up(prediction), filled_up(truth)
+    filled, filled_truth = filled_up(prediction), filled_up(truth, REACH * max(truth.shape))
     mergers, splits = np.zeros(truth.shape, dtype=bool), np.zeros(truth.shape, dtype=bool)
     for first, second in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):
         true, other_true = filled_truth[first], filled_truth[second]
@@ -72,12 +74,12 @@ def overlaps(prediction: Labels, truth: Labels) -> NDArray[np.int64]:
     return np.bincount(keys, minlength=rows * columns).reshape(rows, columns)
 
 
-def filled_up(labels: Labels) -> Labels:
-    """Give background to the nearest segment; without any segment everything stays background."""
+def filled_up(labels: Labels, reach: float = np.inf) -> Labels:
+    """Give background to the nearest segment within reach (pixels); without any it stays background."""
     if not labels.any():
         return labels
-    nearest = ndimage.distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
-    filled: Labels = labels[tuple(nearest)]
+    distances, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)
+    filled: Labels = np.where(distances <= reach, labels[tuple(nearest)], 0)
     return filled
 
 
@@ -97,4 +99,3 @@ def thickened(lines: Mask, radius: int) -> Mask:
         return lines
     grown: Mask = ndimage.distance_transform_edt(~lines) <= radius
     return grown
-

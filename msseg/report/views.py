@@ -1,20 +1,20 @@
 """What the page's template is given: everything in words and data URIs, nothing left to compute."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from msseg.cases.names import counted, listing
 from msseg.errors import InputError
 from msseg.report.cells import number
 from msseg.report.collect import RunContent, TrainedModel
+from msseg.report.drawings import Panel, PanelLine, draw
 from msseg.report.lenient import mapping, names
-from msseg.report.overlays import OUTCOMES, TRUTH, grey_png, marks_png, outcome_map
-from msseg.report.pictures import CasePicture, background_of
+from msseg.report.overlays import grey_png, marks_png
+from msseg.report.pictures import CasePicture
 from msseg.report.rows import Row
-from msseg.report.slices import CaseSlice
 from msseg.report.tables import CaseRow
-from msseg.report.wording import CASE_METRICS, DSC, network_title
+from msseg.report.wording import Metric, network_title
 
 PARTS = {"train": "Trained on", "validation": "Validated on", "test": "Tested on", "unused": "Unused"}
 
@@ -37,23 +37,24 @@ class RunView:
 
 
 @dataclass(frozen=True)
-class Panel:
-    """One picture: a grey image, with marks over it unless these are empty; or why there is none."""
+class PanelView:
+    """One picture: a grey image (its own, or the line's), with marks over it unless empty; or why there is none."""
 
     title: str
+    grey: str = ""
     marks: str = ""
     score: str = ""
     absent: str = ""
 
 
 @dataclass(frozen=True)
-class PanelLine:
-    """The pictures of one channel; all are drawn over the same grey image."""
+class LineView:
+    """The pictures of one channel; all without one of their own are drawn over the same grey image."""
 
     channel: str
     background: str
     grey: str
-    panels: tuple[Panel, ...]
+    panels: tuple[PanelView | None, ...]
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,10 @@ class CaseView:
     anchor: str
     case: str
     caption: str
-    lines: tuple[PanelLine, ...] = ()
-    height_mm: float = 0.0
-    width_mm: float = 0.0
-    sides_known: bool = False
+    lines: tuple[LineView, ...] = ()
+    height: float = 0.0
+    width: float = 0.0
+    sides_known: bool | None = None
     problem: str = ""
 
 
@@ -75,16 +76,14 @@ def case_views(pictures: Sequence[CasePicture]) -> Iterator[CaseView]:
     for count, picture in enumerate(pictures, start=1):
         anchor = f"case-{count}"
         try:
-            shown = picture.read()
+            drawing = draw(picture)
         except InputError as error:
-            yield CaseView(anchor, picture.case, _patient(picture).rstrip(", "), problem=str(error))
+            yield CaseView(anchor, picture.case, _group(picture), problem=str(error))
             continue
-        first, last = shown.number
-        place = f"axial slice {first} of {last} (z = {number(shown.z_mm, 1)} mm)"
-        caption = f"{_patient(picture)}{place}: {shown.chosen}"
-        height, width = shown.size_mm
-        lines = tuple(_line(channel, picture, shown) for channel in picture.channels)
-        yield CaseView(anchor, picture.case, caption, lines, height, width, shown.sides_known)
+        caption = ", ".join(part for part in (_group(picture), drawing.place) if part)
+        height, width = drawing.size
+        lines = tuple(_line(line) for line in drawing.lines)
+        yield CaseView(anchor, picture.case, caption, lines, height, width, drawing.sides_known)
 
 
 def case_anchors(pictures: Sequence[CasePicture]) -> dict[str, str]:
@@ -92,9 +91,13 @@ def case_anchors(pictures: Sequence[CasePicture]) -> dict[str, str]:
     return {picture.case: f"case-{place}" for place, picture in enumerate(pictures, start=1)}
 
 
-def case_cells(line: CaseRow) -> list[str]:
-    """The values of one line of the table of cases, as printed."""
-    return [number(line.values.get(metric.key, math.nan) * metric.scale, metric.digits) for metric in CASE_METRICS]
+def cells_of(metrics: Sequence[Metric]) -> Callable[[CaseRow], list[str]]:
+    """What gives the values of one line of the table of cases, as printed."""
+
+    def cells(line: CaseRow) -> list[str]:
+        return [number(line.values.get(metric.key, math.nan) * metric.scale, metric.digits) for metric in metrics]
+
+    return cells
 
 
 def model_cells(model: TrainedModel) -> list[str]:
@@ -153,27 +156,26 @@ def warnings_of(runs: Sequence[RunContent]) -> list[str]:
 def strip_label(row: Row) -> str:
     """The row's points in words, for readers who do not see them."""
     assert row.evaluation is not None
-    values = ", ".join(number(score.values.get(DSC.key, math.nan), DSC.digits) for score in row.evaluation.cases)
-    return f"DSC of {counted(len(row.test_cases), 'case')}: {values}"
+    main = row.words.main
+    values = ", ".join(number(score.values.get(main.key, math.nan), main.digits) for score in row.evaluation.cases)
+    return f"{main.title} of {counted(len(row.test_cases), row.words.case)}: {values}"
 
 
-def _line(channel: str, picture: CasePicture, shown: CaseSlice) -> PanelLine:
-    background = background_of(channel)
-    grey = shown.images.get(background)
-    panels = [Panel("Image" if grey is not None else "Image (no file)")]
-    panels.append(Panel("Expert", marks_png(shown.truth.astype("uint8"), (TRUTH,))))
-    for label in picture.labels:
-        mask = shown.predictions.get((label, channel))
-        if mask is None:
-            panels.append(Panel(label, absent="not tested on this case"))
-            continue
-        score = number(picture.dsc.get((label, channel), math.nan), DSC.digits)
-        panels.append(Panel(label, marks_png(outcome_map(mask, shown.truth), OUTCOMES), f"DSC {score}"))
-    return PanelLine(channel, background, "" if grey is None else grey_png(grey), tuple(panels))
+def _line(line: PanelLine) -> LineView:
+    grey = "" if line.grey is None else grey_png(line.grey)
+    panels = tuple(None if panel is None else _panel(panel) for panel in line.panels)
+    return LineView(line.name, line.background, grey, panels)
 
 
-def _patient(picture: CasePicture) -> str:
-    """'patient 07, ' where the group says more than the case's own name."""
+def _panel(panel: Panel) -> PanelView:
+    grey = "" if panel.grey is None else grey_png(panel.grey)
+    marks = "" if panel.codes is None else marks_png(panel.codes, panel.marks)
+    return PanelView(panel.title, grey, marks, panel.score, panel.absent)
+
+
+def _group(picture: CasePicture) -> str:
+    """'patient 07' where the group says more than the case's own name."""
+    kind = picture.words.group.lower()
     if picture.group in ("", picture.case):
         return ""
-    return f"{picture.group}, " if picture.group.lower().startswith("patient") else f"patient {picture.group}, "
+    return picture.group if picture.group.lower().startswith(kind) else f"{kind} {picture.group}"

@@ -42,8 +42,13 @@ class Metric:
     def head(self) -> str:
         """Title, unit, and an arrow towards the good end, e.g. 'HD95 (mm) ↓'."""
         unit = f" ({self.unit})" if self.unit else ""
-        arrow = {True: " ↑", False: " ↓", None: ""}[self.higher_is_better]
+        arrow = {True: "\u00a0↑", False: "\u00a0↓", None: ""}[self.higher_is_better]  # never on a line of its own
         return f"{self.title}{unit}{arrow}"
+
+    @property
+    def slice_digits(self) -> int:
+        """Digits of the mean and spread over slices, which stand small beside the stack's score."""
+        return self.digits - 1
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,12 @@ class Words:
         validation: Column of `epochs.csv` -> what it is called, the one that matters first.
         validated_on: What a validation is made on.
         empty_rule: What empty masks score.
+        groups_note: What it means that cases are of one group.
+        pictures: Sentence above the pictures.
+        picture_notes: Sentences below them.
         notes: Sentences below the table of cases.
+        thresholds_title: Heading of the curves of scores against a threshold; empty where there are none.
+        thresholds_note: What they show.
     """
 
     title: str
@@ -84,7 +94,12 @@ class Words:
     validation: Mapping[str, str]
     validated_on: str
     empty_rule: str
+    groups_note: str
+    pictures: str
+    picture_notes: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    thresholds_title: str = ""
+    thresholds_note: str = ""
 
     @property
     def is_stack(self) -> bool:
@@ -152,6 +167,14 @@ LESIONS = Words(
     validation={"val_dsc": "DSC"},
     validated_on="whole validation volumes",
     empty_rule=EMPTY_MASK_RULE,
+    groups_note="who the cases of a part come from; a patient on both sides of the split would make scores too good.",
+    pictures="The axial slice with most lesion, in radiological convention: the patient's right side (R) is on the"
+    " left.",
+    picture_notes=(
+        "DSC above a picture is that of the whole case, not of the slice. Grey values run from zero (from the 0.5th"
+        " percentile, where there are negative values) to the 99.8th percentile of the slice; the picture is cropped to"
+        " the head.",
+    ),
     notes=("Volumes are in millilitres (1 mL = 1000 mm³).",),
 )
 
@@ -165,6 +188,10 @@ def _slice_metric(task: TaskName, key: str, title: str | None = None, digits: in
     return Metric(key, title or defined.label, "", places, better, meaning)
 
 
+_STACKS_NOTE = (
+    "which files the slices of a part come from; neighbouring slices resemble each other, so scores on the neighbours"
+    " of training slices are better than those on other tissue."
+)
 _V_RAND, _V_INFO = _slice_metric("membranes", "v_rand"), _slice_metric("membranes", "v_info")
 _ERRORS = tuple(_slice_metric("membranes", key) for key in ("pixel_error", "warping_error"))
 _OVERLAPS = tuple(_slice_metric("membranes", key) for key in ("dice", "jaccard"))
@@ -185,12 +212,25 @@ MEMBRANES = Words(
     pooled=(_V_RAND, *_PARTS[:2], _V_INFO, *_PARTS[2:], *_UNTHINNED, *_ERRORS, *_OVERLAPS),
     by_case=(_V_RAND, *_PARTS[:2], _V_INFO, *_PARTS[2:], *_ERRORS, *_OVERLAPS),
     together="Stack",
-    together_note="Large numbers: all test slices scored together as one stack, as the ISBI 2012 challenge does, each"
-    " score at the one threshold that is best for the stack. Small numbers below: mean over the slices, at the same"
-    " threshold.",
+    together_note="First number: all test slices scored together as one stack, as the ISBI 2012 challenge does, each"
+    " score at the one threshold that is best for the stack. Second: mean over the slices ± standard deviation, at the"
+    " same thresholds.",
     validation={"val_v_rand": "V_rand", "val_dsc": "V_dice"},
     validated_on="whole validation slices",
     empty_rule=TASKS["membranes"].empty_rule,
+    groups_note=_STACKS_NOTE,
+    pictures="Each neurite of the truth has a colour of its own. A segment has the colour of the neurite that it is; an"
+    " error is marked where a neurite was split or where two were merged.",
+    picture_notes=(
+        "Segments are the connected regions above the threshold of the stack's best V_rand. A merger is marked along"
+        " the whole border of the two neurites, though a small gap in it may be to blame. Colours repeat: only"
+        " neighbours of different colours tell something. Probability: white is surely inside, black surely membrane.",
+    ),
+    thresholds_title="Scores against the threshold",
+    thresholds_note="A pixel is inside where its probability is above the threshold. At a higher threshold membranes"
+    " grow: fewer neurites are merged (the merge score rises), more are split (the split score falls). The circle is"
+    " the threshold that the results are measured at; where it is the last one, finer ones above it may give more"
+    " (evaluation.thresholds).",
 )
 
 _SEG = _slice_metric("cells", "seg")
@@ -210,18 +250,28 @@ CELLS = Words(
     case="slice",
     group="Sequence",
     truth="Truth",
-    few="All frames come from {groups}, which says little about other cells.",
+    few="All slices come from {groups}, which says little about other cells.",
     main=_SEG,
     spread=(_SEG,),
     overall=_CELL_SCORES,
     pooled=_CELL_SCORES,
     by_case=(*_CELL_SCORES, *_CELL_NUMBERS),
     together="Stack",
-    together_note="Large numbers: the cells of all test slices taken together, as the Cell Tracking Challenge does."
-    " Small numbers below: mean over the slices.",
+    together_note="First number: the cells of all test slices taken together, as the Cell Tracking Challenge does."
+    " Second: mean over the slices ± standard deviation.",
     validation={"val_seg": "SEG", "val_dsc": "DSC"},
     validated_on="whole validation slices",
     empty_rule=TASKS["cells"].empty_rule,
+    groups_note=_STACKS_NOTE,
+    pictures="Each cell of the truth has a colour of its own. A segment has the colour of the cell that it is; an"
+    " outline without colour is a cell that was missed.",
+    picture_notes=(
+        "Colours repeat: only neighbours of different colours tell something. Probability: white is surely inside a"
+        " cell, black surely outside.",
+    ),
+    thresholds_title="Average precision against the IoU that is asked for",
+    thresholds_note="A cell counts as found where a segment has a higher IoU with it than the value on the axis."
+    " The AP is the share of found cells in all cells of truth and prediction.",
 )
 
 WORDS: Mapping[TaskName, Words] = {"lesions": LESIONS, "membranes": MEMBRANES, "cells": CELLS}

@@ -6,30 +6,31 @@ import math
 from collections.abc import Callable, Sequence
 
 from msseg.cases.names import listing
-from msseg.report.cells import latex, markdown, mean_text, spread_text
+from msseg.report.cells import latex, markdown, mean_text, spread_text, stack_text
 from msseg.report.tables import CaseRow, SummaryRow, Value
-from msseg.report.wording import DSC, EMPTY_MASKS, IOU, OVERALL_METRICS, POOLED_METRICS, Metric
+from msseg.report.wording import Metric, Words, empty_masks
 
 STATISTICS = ("mean", "std", "median", "ci_low", "ci_high", "undefined")
 
 
-def summary_csv(lines: Sequence[SummaryRow]) -> str:
+def summary_csv(words: Words, lines: Sequence[SummaryRow]) -> str:
     """All statistics of network x channel; full precision, undefined cells empty."""
     head = ["network", "channel", "runs", "test_set", "n"]
-    head += [f"{metric.key}_{statistic}" for metric in OVERALL_METRICS for statistic in STATISTICS]
-    head += [f"pooled_{metric.key}" for metric in POOLED_METRICS]
+    pooled = [f"{words.together.lower()}_{metric.key}" for metric in words.pooled]
+    statistics = [f"{metric.key}_{statistic}" for metric in words.overall for statistic in STATISTICS]
+    head += [*pooled, *statistics] if words.is_stack else [*statistics, *pooled]
     body = []
     for line in lines:
         cells: list[object] = [line.row.label, line.row.channel, ";".join(f.run.name for f in line.row.folds)]
         cells += [line.test_set, line.n]
-        cells += [getattr(line.means[metric.key], name) for metric in OVERALL_METRICS for name in STATISTICS]
-        cells += [line.pooled[metric.key].mean for metric in POOLED_METRICS]
-        body.append(cells)
+        means = [getattr(line.means[metric.key], name) for metric in words.overall for name in STATISTICS]
+        together = [line.pooled[metric.key].mean for metric in words.pooled]
+        body.append([*cells, *together, *means] if words.is_stack else [*cells, *means, *together])
     return _csv(head, body)
 
 
 def cases_csv(lines: Sequence[CaseRow]) -> str:
-    """Every value of every case, worst DSC first; columns as in `evaluation.json`."""
+    """Every value of every case, lowest main score first; columns as in `evaluation.json`."""
     keys = list(dict.fromkeys(key for line in lines for key in line.values))
     body = [
         [
@@ -44,27 +45,27 @@ def cases_csv(lines: Sequence[CaseRow]) -> str:
     return _csv(["case", "group", "network", "channel", *keys], body)
 
 
-def summary_markdown(lines: Sequence[SummaryRow]) -> str:
+def summary_markdown(words: Words, lines: Sequence[SummaryRow]) -> str:
     """Network x channel as a Markdown table, best values in bold, with notes below."""
-    table = _paper_table(lines, "**{}**".format, markdown)
+    table = _paper_table(words, lines, "**{}**".format, markdown)
     rule = ["---" if name in ("Network", "Channel") else "---:" for name in table[0]]
     rows = [table[0], rule, *table[1:]]
-    notes = "\n\n".join(markdown(note) for note in notes_of(lines))
+    notes = "\n\n".join(markdown(note) for note in notes_of(words, lines))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + f"\n\n{notes}\n"
 
 
-def summary_latex(lines: Sequence[SummaryRow]) -> str:
+def summary_latex(words: Words, lines: Sequence[SummaryRow]) -> str:
     """Network x channel as a LaTeX table (booktabs), best values in bold, with notes below."""
-    head, *body = _paper_table(lines, r"\textbf{{{}}}".format, latex)
+    head, *body = _paper_table(words, lines, r"\textbf{{{}}}".format, latex)
     rows = [" & ".join(row) + r" \\" for row in body]
     alignment = "".join("l" if name in ("Network", "Channel") else "r" for name in head)
-    notes = " ".join(latex(note) for note in notes_of(lines))
+    notes = " ".join(latex(note) for note in notes_of(words, lines))
     return "\n".join(
         [
             r"% needs \usepackage{booktabs}",
             r"\begin{table}",
             r"\centering",
-            r"\caption{Lesion segmentation by network and channel.}",
+            rf"\caption{{{words.title} by network and channel.}}",
             r"\label{tab:msseg-summary}",
             rf"\begin{{tabular}}{{{alignment}}}",
             r"\toprule",
@@ -82,11 +83,11 @@ def summary_latex(lines: Sequence[SummaryRow]) -> str:
     )
 
 
-def notes_of(lines: Sequence[SummaryRow]) -> list[str]:
+def notes_of(words: Words, lines: Sequence[SummaryRow]) -> list[str]:
     """What stands below the table network x channel."""
     values = [value for line in lines for value in (*line.means.values(), *line.pooled.values())]
     several = _several_sets(lines)
-    notes = [_spread_note(lines), "Pooled: all voxels of all cases taken together."]
+    notes = [words.together_note] if words.is_stack else [_spread_note(lines), words.together_note]
     if any(value.best for value in values):
         notes.append(f"Bold: best of the column{' among rows of one test set' if several else ''}.")
     if several:
@@ -94,8 +95,8 @@ def notes_of(lines: Sequence[SummaryRow]) -> list[str]:
         notes.append("Do not compare rows of different test sets: they were tested on different cases.")
         notes += [f"Test set {number}: {listing(cases)}." for number, cases in sets.items()]
     if any(value.undefined for value in values):
-        notes.append("n.d.: cases where the value is not defined.")
-    return [*notes, EMPTY_MASKS]
+        notes.append(f"n.d.: {words.case}s where the value is not defined.")
+    return [*notes, empty_masks(words)]
 
 
 def _spread_note(lines: Sequence[SummaryRow]) -> str:
@@ -107,39 +108,47 @@ def _spread_note(lines: Sequence[SummaryRow]) -> str:
 
 
 def _paper_table(
-    lines: Sequence[SummaryRow], bold: Callable[[str], str], escape: Callable[[str], str]
+    words: Words, lines: Sequence[SummaryRow], bold: Callable[[str], str], escape: Callable[[str], str]
 ) -> list[list[str]]:
     """Head and rows of the table in print; a network's name stands in its first row only."""
     several = _several_sets(lines)
-    table = [[escape(name) for name in _heads(several)]]
+    table = [[escape(name) for name in _heads(words, several)]]
     before = ("", 0)
     for line in lines:
         block = (line.row.label, line.test_set)
         names = [escape("" if block == before else line.row.label), escape(line.row.channel)]
         before = block
-        cells = [
-            (line.means[metric.key], _text_of(metric)(line.means[metric.key], metric)) for metric in OVERALL_METRICS
-        ]
-        cells += [(line.pooled[metric.key], mean_text(line.pooled[metric.key], metric)) for metric in POOLED_METRICS]
-        printed = [bold(escape(text)) if value.best else escape(text) for value, text in cells]
+        printed = [bold(escape(text)) if value.best else escape(text) for value, text in _values(words, line)]
         table.append([*names, *([str(line.test_set)] if several else []), str(line.n), *printed])
     return table
 
 
-def _text_of(metric: Metric) -> Callable[[Value, Metric], str]:
+def _values(words: Words, line: SummaryRow) -> list[tuple[Value, str]]:
+    """What stands in the row, and how it is printed: of slices the stack's scores, with the slices' in brackets."""
+    if words.is_stack:
+        both = [(line.pooled[metric.key], line.means[metric.key], metric) for metric in words.overall]
+        return [(stack, stack_text(stack, mean, metric)) for stack, mean, metric in both]
+    cells = [
+        (line.means[metric.key], _text_of(words, metric)(line.means[metric.key], metric)) for metric in words.overall
+    ]
+    return cells + [(line.pooled[metric.key], mean_text(line.pooled[metric.key], metric)) for metric in words.pooled]
+
+
+def _text_of(words: Words, metric: Metric) -> Callable[[Value, Metric], str]:
     """The two scores of the paper's table are printed with their spread, the others as means."""
-    return spread_text if metric in (DSC, IOU) else mean_text
+    return spread_text if metric in words.spread else mean_text
 
 
-def _heads(several_sets: bool) -> list[str]:
+def _heads(words: Words, several_sets: bool) -> list[str]:
     sets = ["Test set"] if several_sets else []
+    pooled = () if words.is_stack else words.pooled
     return [
         "Network",
         "Channel",
         *sets,
-        "Cases",
-        *(m.head for m in OVERALL_METRICS),
-        *(f"Pooled {m.title}" for m in POOLED_METRICS),
+        f"{words.case.capitalize()}s",
+        *(metric.head for metric in words.overall),
+        *(f"{words.together} {metric.title}" for metric in pooled),
     ]
 
 

@@ -1,5 +1,6 @@
 """Scores of the validation cases, by task: what models are selected by."""
 
+import math
 from typing import Protocol
 
 import numpy as np
@@ -34,7 +35,7 @@ class OverlapScores:
 
     def summary(self) -> dict[str, float]:
         """`dsc`, the mean over the cases."""
-        return {"dsc": float(np.mean(self.dsc))}
+        return {"dsc": float(np.mean(self.dsc))} if self.dsc else {}
 
 
 class MembraneScores(OverlapScores):
@@ -52,8 +53,10 @@ class MembraneScores(OverlapScores):
             self.v_rand.append(v_rand_per_threshold(probability[:, :, z], truth[:, :, z], self.thresholds))
 
     def summary(self) -> dict[str, float]:
-        """`dsc` and `v_rand`."""
-        return {**super().summary(), "v_rand": float(np.nanmean(self.v_rand, axis=0).max())}
+        """`dsc` and `v_rand`, which is NaN where no slice has an inside."""
+        defined = [scores for scores in self.v_rand if not np.isnan(scores).any()]
+        best = float(np.mean(defined, axis=0).max()) if defined else math.nan
+        return {**super().summary(), "v_rand": best}
 
 
 class CellScores(OverlapScores):

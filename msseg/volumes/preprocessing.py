@@ -72,12 +72,10 @@ def prepare(
             subject = subject[:, :, places[:, settings.context]]
         grid = replace(grid, box=bounding_box(grid.reorient(subject)))
     grid = replace(grid, resized=settings.resize)
-    data = np.concatenate(
-        [
-            _channel(image, foreground, grid, settings, places)
-            for image, foreground in zip(images, foregrounds, strict=True)
-        ]
-    )
+    offsets = 2 * settings.context + 1
+    data = np.empty((len(images) * offsets, *grid.shape), dtype=np.float32)
+    for channel, (image, foreground) in enumerate(zip(images, foregrounds, strict=True)):
+        _fill(data[channel * offsets : (channel + 1) * offsets], image, foreground, grid, settings, places)
     mask = None if label is None else _crop_label(label, grid)
     spacing = [0.0, 0.0, 0.0]
     for length, axis in zip(first.spacing, grid.axes, strict=True):
@@ -89,10 +87,15 @@ def _slices_of(volume: Volume, slices: np.ndarray) -> Volume:
     return Volume(volume.data[:, :, slices], volume.affine, volume.header, volume.path)
 
 
-def _channel(
-    image: Volume, foreground: np.ndarray, grid: Grid, settings: PreprocessingConfig, places: np.ndarray | None
-) -> np.ndarray:
-    """One channel at every offset of the context, shape (2 * context + 1, X, Y, Z), normalised."""
+def _fill(
+    target: np.ndarray,
+    image: Volume,
+    foreground: np.ndarray,
+    grid: Grid,
+    settings: PreprocessingConfig,
+    places: np.ndarray | None,
+) -> None:
+    """Put one channel, normalised, at every offset of the context into (2 * context + 1, X, Y, Z)."""
     if places is None:
         data = _normalise(grid.to_network(image.data), grid.to_network(foreground), settings, image)
         _, places = neighbourhood(range(data.shape[2]), data.shape[2], settings.context)
@@ -103,7 +106,8 @@ def _channel(
         slab = replace(grid, source_shape=image.shape, box=(x, y, (0, image.shape[2])))
         data = _normalise(slab.to_network(image.data), slab.to_network(foreground), settings, image)
         places = places[first:last]
-    return np.stack([data[:, :, at] for at in places.T])
+    for offset, at in zip(target, places.T, strict=True):
+        np.take(data, at, axis=2, out=offset)
 
 
 def _foreground(image: Volume) -> np.ndarray:

@@ -87,10 +87,10 @@ def test_a_fault_of_ours_does_not_stop_the_others(
         shutil.copy(scan, tmp_path / f"{name}.nii")
     prepare = Predictor.prepare
 
-    def faulty(self: Predictor, images: Any) -> Any:
+    def faulty(self: Predictor, images: Any, *slices: Any) -> Any:
         if images["FLAIR"].name == "b.nii":
             raise ZeroDivisionError("a fault")
-        return prepare(self, images)
+        return prepare(self, images, *slices)
 
     monkeypatch.setattr(Predictor, "prepare", faulty)
     answer = msseg("predict", model, tmp_path, "--out", tmp_path / "out")
@@ -158,7 +158,7 @@ def test_no_lesion_anywhere(msseg, small_cohort: Path, tmp_path: Path, tiny: tup
         nib.save(nib.Nifti1Image(np.zeros(image.shape, np.uint8), image.affine), path)
     answer = msseg("run", CONFIG, "--data", data, "--out", tmp_path / "run", "--channel", "FLAIR", *tiny)
     assert answer.code == 2
-    assert "lesion" in answer.err.splitlines()[-1]
+    assert "no training case has a foreground voxel" in answer.err.splitlines()[-1]
 
 
 def test_one_case_only(msseg, small_cohort: Path, tmp_path: Path):

@@ -56,11 +56,12 @@ SENTENCES = {
     "preprocessing: {orientation: 5}": "line 1: preprocessing.orientation is 5. Allowed: RAS, keep",
     "augmentation:\n  - name: elastic\n    locked_borders: 7": "line 3: augmentation[0].locked_borders is 7."
     " Allowed: 0, 1, 2",
-    "network: unet": "line 1: network is 'unet'; did you mean unet3d? Allowed: residual_unet3d, unet3d",
-    "network: {name: transformer}": "line 1: network is 'transformer'. Allowed: residual_unet3d, unet3d",
-    "network: {base_channels: 3}": "line 1: network has no name. Allowed: residual_unet3d, unet3d",
+    "network: unet": "line 1: network is 'unet'; did you mean unet3d? Allowed: residual_unet3d, unet3d, sf_network,"
+    " unet2d, fusionnet, mcdnn",
+    "network: {name: transformer}": "line 1: network is 'transformer'. Allowed: residual_unet3d, unet3d, sf_network, unet2d, fusionnet, mcdnn",
+    "network: {base_channels: 3}": "line 1: network has no name. Allowed: residual_unet3d, unet3d, sf_network, unet2d, fusionnet, mcdnn",
     "augmentation:\n  - flip\n  - flop": "line 3: augmentation[1] is 'flop'; did you mean flip?"
-    " Allowed: motion, bias_field, noise, gamma, contrast, blur, flip, affine, elastic",
+    " Allowed: motion, bias_field, noise, gamma, contrast, blur, flip, rotate90, affine, elastic",
     # our own checks
     "name: x\nsplit:\n  test: [a]": "line 2: split: test given without train: list the groups to train on as well",
     "data:\n  channels: [A, A]": "line 2: data.channels names A more than once",

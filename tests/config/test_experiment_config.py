@@ -125,7 +125,7 @@ def test_spaces_in_joined_channels_do_not_matter(tmp_path: Path) -> None:
 IMPOSSIBLE = [
     ("name: my experiment", "name is 'my experiment'; allowed are letters, digits"),
     ("name: ../other", "name is '../other'; allowed are letters"),
-    ("task: cells", "task is 'cells'"),
+    ("task: nuclei", "task is 'nuclei'"),
     ("data: {layout: ''}", "data.layout is ''; it must not be empty"),
     ("data: {layout: a, table: b}", "data: give either layout or table, not both"),
     ("data: {channels: ['']}", "data.channels has the entry ''"),

@@ -78,10 +78,10 @@ def test_the_next_case_is_read_while_one_is_computed(tmp_path, write_image, abov
     read, compute = predictor.prepare, predictor.predict_prepared
     second_is_read = threading.Event()
 
-    def reading(images):
+    def reading(images, *slices):
         if images["FLAIR"].name == "b.nii":
             second_is_read.set()
-        return read(images)
+        return read(images, *slices)
 
     def computing(case, threshold):
         assert second_is_read.wait(timeout=30), "the second case was not read while the first was computed"

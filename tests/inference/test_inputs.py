@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from msseg.cases.case import Case
 from msseg.errors import InputError
 from msseg.inference.inputs import Input, inputs_from_arguments, inputs_from_cases
 
@@ -137,8 +138,8 @@ def test_folders_that_do_not_pair_up_are_refused(touch, tmp_path):
 
 
 def test_cases_of_a_data_set_give_the_channels_that_the_model_needs():
-    cases = [("p1", {"T1": Path("a_t1.nii"), "FLAIR": Path("a.nii.gz"), "PD": Path("pd.nii")})]
-    (item,) = inputs_from_cases(cases, BOTH)
+    images = {"T1": Path("a_t1.nii"), "FLAIR": Path("a.nii.gz"), "PD": Path("pd.nii")}
+    (item,) = inputs_from_cases([Case("p1", "p1", "p1", images)], BOTH)
     assert item == Input("p1", {"FLAIR": Path("a.nii.gz"), "T1": Path("a_t1.nii")})
     assert outputs([item]) == ["p1_mask.nii.gz"]
 
@@ -147,4 +148,13 @@ def test_a_data_set_without_a_usable_case_is_refused():
     with pytest.raises(InputError, match="holds no case"):
         inputs_from_cases([], FLAIR)
     with pytest.raises(InputError, match="needs the channels FLAIR, T1, which no case has; there are FLAIR, PD"):
-        inputs_from_cases([("p1", {"FLAIR": Path("a.nii"), "PD": Path("b.nii")})], BOTH)
+        inputs_from_cases([Case("p1", "p1", "p1", {"FLAIR": Path("a.nii"), "PD": Path("b.nii")})], BOTH)
+
+
+def test_raters_share_a_scan_and_slices_a_stack():
+    raters = [Case(f"s_{rater}", "p", "s", {"FLAIR": Path("s.nii")}) for rater in "12"]
+    assert inputs_from_cases(raters, FLAIR) == [Input("s", {"FLAIR": Path("s.nii")})]
+    slices = [Case(f"e_{page}", "e", "e", {"EM": Path("e.tif")}, slice_index=page) for page in (7, 5)]
+    (item,) = inputs_from_cases(slices, ("EM",))
+    assert item.slices == (5, 7)
+    assert outputs([item]) == ["e_mask.tif"]

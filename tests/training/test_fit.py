@@ -154,19 +154,21 @@ def test_validation_scores_the_mean_over_cases(
 
 
 def test_no_lesion_in_any_training_case_is_refused(train: Callable) -> None:
-    with pytest.raises(InputError, match=r"no training case has a lesion voxel \(training02_01\).*check the labels"):
+    with pytest.raises(
+        InputError, match=r"no training case has a foreground voxel \(training02_01\).*check the labels"
+    ):
         train(on=("lesion-free",))
 
 
 def test_a_training_case_without_lesion_trains_and_is_named(train: Callable, caplog: pytest.LogCaptureFixture) -> None:
     done = train(on=("training01", "lesion-free"))
-    assert caplog.messages == ["the training case training02_01 has no lesion voxel"]
+    assert caplog.messages == ["the training case training02_01 has no foreground voxel"]
     assert (done.run.model / "model.yaml").exists()
 
 
 def test_a_lesion_free_validation_case_is_scored(train: Callable, caplog: pytest.LogCaptureFixture) -> None:
     done = train(validation=("lesion-free",))
-    assert caplog.messages == ["the validation case training02_01 has no lesion voxel"]
+    assert caplog.messages == ["the validation case training02_01 has no foreground voxel"]
     assert float(done.rows[0]["val_dsc"]) in (0.0, 1.0)
 
 

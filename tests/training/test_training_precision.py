@@ -3,28 +3,36 @@
 import pytest
 import torch
 
-from msseg.config.network import ResidualUNet3dConfig, UNet3dConfig
+from msseg.config.network import ResidualUNet3dConfig, SFNetworkConfig, UNet3dConfig
 from msseg.errors import InputError
 from msseg.inference.device import has_fast_bf16
 from msseg.networks.registry import build_network
+from msseg.networks.segmentation_network import SegmentationNetwork
 from msseg.training.precision import training_precision
 
 CPU = torch.device("cpu")
+RESIDUAL, PLAIN, SLICES = (
+    build_network(config(base_channels=4), in_channels=1)
+    for config in (ResidualUNet3dConfig, UNet3dConfig, SFNetworkConfig)
+)
 
 
 @pytest.mark.parametrize("size", [(16, 48, 48), (48, 48, 32), (1, 96, 96)])
 def test_small_patches_are_not_trained_in_bf16_on_a_cpu(size: tuple[int, int, int]) -> None:
-    assert training_precision("auto", CPU, size, multiple=16) == torch.float32
+    assert training_precision("auto", CPU, size, RESIDUAL) == torch.float32
     with pytest.raises(InputError, match=r"too small to train in bf16.*fp32.*above 32"):
-        training_precision("bf16", CPU, size, multiple=16)
+        training_precision("bf16", CPU, size, RESIDUAL)
 
 
-@pytest.mark.parametrize(("size", "multiple"), [((48, 48, 48), 16), ((33, 96, 144), 16), ((24, 17, 24), 8)])
-def test_larger_patches_are(size: tuple[int, int, int], multiple: int) -> None:
-    assert training_precision("bf16", CPU, size, multiple) == torch.bfloat16
+@pytest.mark.parametrize(
+    ("size", "network"),
+    [((48, 48, 48), RESIDUAL), ((33, 96, 144), RESIDUAL), ((24, 17, 24), PLAIN), ((16, 16, 1), SLICES)],
+)
+def test_larger_patches_and_slices_of_any_size_are(size: tuple[int, int, int], network: SegmentationNetwork) -> None:
+    assert training_precision("bf16", CPU, size, network) == torch.bfloat16
     fast = torch.bfloat16 if has_fast_bf16(CPU) else torch.float32
-    assert training_precision("auto", CPU, size, multiple) == fast
-    assert training_precision("fp32", CPU, size, multiple) == torch.float32
+    assert training_precision("auto", CPU, size, network) == fast
+    assert training_precision("fp32", CPU, size, network) == torch.float32
 
 
 @pytest.mark.parametrize(
