@@ -58,5 +58,6 @@ def _print_fields(config: "type[Section]") -> None:
 
     for name, field in config.model_fields.items():
         if name != "name":
-            print(f"  {name}: {json.dumps(field.default, default=lambda of: of.model_dump())}  ({(field.description or '').rstrip('.')})")
+            default = json.dumps(field.default, default=lambda section: section.model_dump())
+            print(f"  {name}: {default}  ({' '.join((field.description or '').rstrip('.').split())})")
     print()

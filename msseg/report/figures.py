@@ -69,7 +69,7 @@ def save_overlay(picture: CasePicture, path: Path) -> None:
         InputError: A file of the case cannot be used.
     """
     drawing = draw(picture)
-    _save(overlay_figure(picture, drawing), path, few_colours=not drawing.is_fine)
+    _save(overlay_figure(picture, drawing), path, many_colours=drawing.is_fine)
 
 
 def overlay_figure(picture: CasePicture, drawing: Drawing) -> Figure:
@@ -99,11 +99,18 @@ def _draw_titles(panels: Sequence[Sequence[Axes]], drawing: Drawing) -> None:
     """The titles of a column once, unless they differ from line to line."""
     before: list[str] = []
     for axes_of_line, line in zip(panels, drawing.lines, strict=True):
-        titles = [panel.title if panel is not None else "" for panel in line.panels]
+        titles = [_title(panel, drawing) for panel in line.panels]
         for place, (axes, title) in enumerate(zip(axes_of_line, titles, strict=True)):
             if not before or before[place] != title:
                 axes.set_title(title, fontsize=10, parse_math=False)
         before = titles
+
+
+def _title(panel: Panel | None, drawing: Drawing) -> str:
+    """A slice's own score stands in its title; that of a volume below the slice that is shown of it."""
+    if panel is None:
+        return ""
+    return f"{panel.title}, {panel.score}" if drawing.is_fine and panel.score else panel.title
 
 
 def _draw_panel(axes: Axes, panel: Panel | None, line: PanelLine, drawing: Drawing) -> None:
@@ -123,23 +130,22 @@ def _draw_panel(axes: Axes, panel: Panel | None, line: PanelLine, drawing: Drawi
     axes.imshow(blend(grey, codes, panel.marks), extent=(0, width, height, 0), interpolation=smooth)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
-    if panel.score:
-        axes.set_xlabel(panel.score if drawing.is_fine else f"{panel.score} (whole case)", fontsize=9)
+    if panel.score and not drawing.is_fine:
+        axes.set_xlabel(f"{panel.score} (whole case)", fontsize=9)
     if drawing.sides_known:
         for side, place, alignment in (("R", 0.02, "left"), ("L", 0.98, "right")):
             axes.text(place, 0.98, side, color="white", fontsize=9, ha=alignment, va="top", transform=axes.transAxes)
 
 
-def _save(figure: Figure, path: Path, few_colours: bool = True) -> None:
-    """Write a PNG, of 256 colours where that is enough: a third of the size for grey slices and five flat colours.
+def _save(figure: Figure, path: Path, many_colours: bool = False) -> None:
+    """Write a PNG of 256 colours: a third of the size, and grey slices and five flat colours need no more.
 
-    By largest coverage, since the usual median cut merges rare colours: a legend's orange became yellow where a case
-    has no false positive.
+    Few colours are taken by largest coverage, since the usual median cut merges rare ones: a legend's orange became
+    yellow where a case has no false positive. Coverage in turn tints the greys where segments have many colours.
     """
     canvas = FigureCanvasAgg(figure)
     figure.set_dpi(_DPI)
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    if few_colours:
-        picture = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    picture.save(path, optimize=True)
+    method = Image.Quantize.MEDIANCUT if many_colours else Image.Quantize.MAXCOVERAGE
+    picture.quantize(256, method=method, dither=Image.Dither.NONE).save(path, optimize=True)

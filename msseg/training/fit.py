@@ -101,7 +101,7 @@ def _fresh_network(config: ExperimentConfig, channels: int) -> tuple[Segmentatio
     L.seed_everything(training.seed, verbose=False)
     network = build_network(config.network, in_channels=channels)
     require_patch_fits(config.network, config.patches.size)
-    network.to(memory_format=torch.channels_last_3d)
+    network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return network, device, training_precision(training.precision, device, config.patches.size, network)
 
 

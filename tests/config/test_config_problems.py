@@ -58,8 +58,10 @@ SENTENCES = {
     " Allowed: 0, 1, 2",
     "network: unet": "line 1: network is 'unet'; did you mean unet3d? Allowed: residual_unet3d, unet3d, sf_network,"
     " unet2d, fusionnet, mcdnn",
-    "network: {name: transformer}": "line 1: network is 'transformer'. Allowed: residual_unet3d, unet3d, sf_network, unet2d, fusionnet, mcdnn",
-    "network: {base_channels: 3}": "line 1: network has no name. Allowed: residual_unet3d, unet3d, sf_network, unet2d, fusionnet, mcdnn",
+    "network: {name: transformer}": "line 1: network is 'transformer'."
+    " Allowed: residual_unet3d, unet3d, sf_network, unet2d, fusionnet, mcdnn",
+    "network: {base_channels: 3}": "line 1: network has no name."
+    " Allowed: residual_unet3d, unet3d, sf_network, unet2d, fusionnet, mcdnn",
     "augmentation:\n  - flip\n  - flop": "line 3: augmentation[1] is 'flop'; did you mean flip?"
     " Allowed: motion, bias_field, noise, gamma, contrast, blur, flip, rotate90, affine, elastic",
     # our own checks

@@ -1,17 +1,23 @@
-"""Small run folders as a run leaves them, made of random volumes."""
+"""Small run folders as a run leaves them, made of random volumes and of stacks of slices."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+import tifffile
 import yaml
+from scipy import ndimage
 
+from msseg.evaluation.evaluate import evaluate_pairs
 from msseg.evaluation.evaluation import Evaluation, Settings
+from msseg.evaluation.pairs import Pair
 from msseg.evaluation.scores import CaseScores, score_case
+from msseg.evaluation.tasks import TaskName
+from msseg.volumes.labels import LabelMeaning
 
 SHAPE = (20, 24, 12)
 SPACING_MM = (1.0, 1.0, 3.0)
@@ -162,3 +168,118 @@ def epochs_csv(validated: bool, epochs: int = 6) -> str:
 def make_run(tmp_path: Path) -> RunMaker:
     """Writes run folders below the test's own folder."""
     return RunMaker(tmp_path)
+
+
+def neurites(seed: int, size: int = 64, cell: int = 16) -> np.ndarray:
+    """(size, size) bool: squares between membranes of two pixels, shifted by the seed so that slices differ."""
+    place = (np.arange(size) + seed) % cell
+    inside = place >= 2
+    return inside[:, None] & inside[None, :]
+
+
+def predicted_neurites(truth: np.ndarray, gap: bool) -> np.ndarray:
+    """Probability of the truth, with a membrane across one square, and with `gap` a hole in another membrane."""
+    probability = np.where(truth, 0.9, 0.1).astype(np.float32)
+    rows, columns = (np.flatnonzero(truth.any(axis=axis)) for axis in (1, 0))
+    probability[rows[rows < 32].max() - 4, columns[0] :] = 0.2
+    if gap:
+        probability[:, 40:44] = np.maximum(probability[:, 40:44], 0.6)
+    return probability
+
+
+class SliceRunMaker:
+    """Writes run folders of membranes or cells: two stacks at most, of which the last slices are tested."""
+
+    def __init__(self, root: Path) -> None:
+        """Everything goes below this folder."""
+        self.root = root
+
+    def __call__(
+        self,
+        name: str,
+        network: str = "sf_network",
+        task: TaskName = "membranes",
+        stacks: Sequence[str] = ("train",),
+        gap: bool = True,
+        meaning: LabelMeaning | None = None,
+    ) -> Path:
+        """One run with one model."""
+        run, meaning = self.root / name, meaning or ("instances" if task == "cells" else "inside")
+        model = run / "EM"
+        (model / "predictions").mkdir(parents=True)
+        config = {"name": name, "task": task, "network": {"name": network}, "patches": {"lesion_share": 0.0}}
+        config["data"] = {"layout": "em_stack", "channels": ["EM"], "label_meaning": meaning}
+        (run / "config.yaml").write_text(yaml.safe_dump(config))
+        tested = (2, 4)
+        cases = [f"{stack}_{page + 1:03d}" for stack in stacks for page in tested]
+        split = {"train": [f"{stacks[0]}_001"], "validation": [], "test": cases, "unused": [], "warnings": []}
+        split["groups"] = {case: case[:-4] for case in [*split["train"], *cases]}
+        (run / "split.json").write_text(json.dumps(split))
+        (run / "versions.json").write_text(json.dumps({"msseg": "0.2.0"}))
+        facts = {"config_name": name, "network": network, "channels": ["EM"], "parameters": 1_593_601, "test": cases}
+        (model / "run.json").write_text(json.dumps(facts))
+        (model / "model").mkdir()
+        settings = {"network": {"name": network}, "channels": ["EM"], "preprocessing": {}, "patch_size": [8, 8, 1]}
+        (model / "model" / "model.yaml").write_text(
+            yaml.safe_dump(settings | {"inference": {}, "provenance": {"epoch": 1}})
+        )
+        score = {"membranes": "val_v_rand", "cells": "val_seg"}[task]
+        (model / "epochs.csv").write_text(
+            f"epoch,train_loss,val_loss,val_dsc,{score},learning_rate,seconds\n"
+            "0,0.9,0.8,0.85,0.3,0.001,2.0\n1,0.5,0.6,0.9,0.7,0.001,2.0\n"
+        )
+        pairs = [self.stack(model, stack, tested, gap, meaning) for stack in stacks]
+        entries = [self.entry(pair, page, place) for pair in pairs for place, page in enumerate(tested)]
+        (model / "cases.json").write_text(json.dumps(entries))
+        judged = [self.judged(pair, task) for pair in pairs]
+        evaluation = evaluate_pairs(
+            judged, task=task, label_meaning=meaning, thresholds=(0.3, 0.5, 0.7, 0.95), bootstrap=50
+        )
+        evaluation.to_json(model / "evaluation.json")
+        return run
+
+    def stack(self, model: Path, stack: str, tested: Sequence[int], gap: bool, meaning: LabelMeaning) -> Pair:
+        """Images and labels of five slices; probability, mask and numbers of the tested ones."""
+        data = self.root / "data"
+        data.mkdir(exist_ok=True)
+        truth = np.stack([neurites(page + len(stack)) for page in range(5)])
+        noise = np.random.default_rng(3).integers(0, 40, truth.shape)
+        tifffile.imwrite(data / f"{stack}-volume.tif", (150 * truth + noise).astype(np.uint8))
+        numbers = np.stack([ndimage.label(one)[0] for one in truth])
+        values = {"inside": 255 * truth, "membrane": ~truth, "instances": numbers, "mask": truth}[meaning]
+        labels = data / f"{stack}-{meaning}.tif"
+        tifffile.imwrite(labels, values.astype(np.uint8))
+        probability = np.stack([predicted_neurites(truth[page], gap) for page in tested])
+        predicted = model / "predictions"
+        tifffile.imwrite(predicted / f"{stack}_probability.tif", probability)
+        mask = probability > 0.5
+        tifffile.imwrite(predicted / f"{stack}_mask.tif", (255 * mask).astype(np.uint8))
+        instances = np.stack([ndimage.label(one)[0] for one in mask]).astype(np.uint16)
+        tifffile.imwrite(predicted / f"{stack}_instances.tif", instances)
+        return Pair(stack, predicted / f"{stack}_probability.tif", labels, stack, tuple(tested))
+
+    def entry(self, pair: Pair, page: int, place: int) -> dict[str, object]:
+        """A slice in `cases.json`."""
+        files = {kind: f"predictions/{pair.case}_{kind}.tif" for kind in ("mask", "probability", "instances")}
+        return {
+            "case": f"{pair.case}_{page + 1:03d}",
+            "group": pair.case,
+            "images": {"EM": str(self.root / "data" / f"{pair.case}-volume.tif")},
+            "label": str(pair.truth),
+            "prediction": files.pop("mask"),
+            **files,
+            "page": page,
+            "predicted_page": place,
+        }
+
+    @staticmethod
+    def judged(pair: Pair, task: TaskName) -> Pair:
+        """The pair with the file that the task scores."""
+        kind = {"membranes": "probability", "cells": "instances"}[task]
+        return replace(pair, prediction=pair.prediction.with_name(f"{pair.case}_{kind}.tif"))
+
+
+@pytest.fixture
+def make_slices(tmp_path: Path) -> SliceRunMaker:
+    """Writes run folders of slices below the test's own folder."""
+    return SliceRunMaker(tmp_path)

@@ -9,6 +9,7 @@ from PIL import Image
 from msseg.errors import InputError
 from msseg.report import figures
 from msseg.report.collect import collect_runs
+from msseg.report.drawings import draw
 from msseg.report.figures import overlay_figure, write_figures
 from msseg.report.overlays import OUTCOMES, rgb
 from msseg.report.pictures import case_pictures
@@ -40,12 +41,12 @@ def test_curves_and_one_overlay_for_each_case_worst_first(make_run, tmp_path):
 def test_an_overlay_has_a_panel_for_image_expert_and_each_network(make_run):
     runs = [make_run("one", errors={"FLAIR": 0.3, "T1": 0.4}), make_run("two", "unet3d")]
     picture = case_pictures(build_rows(collect_runs(runs)))[0]
-    shown = picture.read()
-    figure = overlay_figure(picture, shown)
+    drawing = draw(picture)
+    figure = overlay_figure(picture, drawing)
     titles = [axes.get_title() for axes in figure.axes[:4]]
     assert titles == ["Image", "Expert", "Residual 3D U-Net", "3D U-Net"]
     assert [axes.axison for axes in figure.axes] == [True] * 7 + [False]  # the 3D U-Net was not trained on T1
-    height, width = shown.size_mm
+    height, width = drawing.size
     assert figure.axes[0].images[0].get_extent() == [0, width, height, 0]
     assert [text.get_text() for text in figure.axes[0].texts] == ["R", "L"]
 

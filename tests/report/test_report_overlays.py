@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from msseg.report.overlays import OPACITY, OUTCOMES, blend, grey_png, marks_png, outcome_map, rgb
+from msseg.report.overlays import OUTCOMES, blend, grey_png, marks_png, outcome_map, rgb
 
 # Machado, Oliveira and Fernandes 2009: complete loss of one cone type, on linear RGB.
 VISION = {
@@ -50,7 +50,7 @@ def test_the_three_colours_stay_apart_for_every_colour_vision(vision):
 def test_marks_are_their_colours_and_see_through_elsewhere():
     codes = np.array([[0, 1, 2], [3, 0, 1]], dtype=np.uint8)
     picture = np.asarray(decoded(marks_png(codes, OUTCOMES)).convert("RGBA"))
-    assert (picture[..., 3] == np.where(codes > 0, 255, 0)).all()
+    assert (picture[..., 3] == np.where(codes > 0, round(255 * OUTCOMES[0].opacity), 0)).all()
     for code, mark in enumerate(OUTCOMES, start=1):
         assert (picture[codes == code][:, :3] == rgb(mark.colour)).all()
 
@@ -70,5 +70,5 @@ def test_blending_mixes_marks_into_the_grey_picture():
     grey = np.full((1, 2), 100, dtype=np.uint8)
     mixed = blend(grey, np.array([[0, 1]], dtype=np.uint8), OUTCOMES)
     assert mixed[0, 0].tolist() == [100, 100, 100]
-    expected = 100 + OPACITY * (rgb(OUTCOMES[0].colour).astype(float) - 100)
+    expected = 100 + OUTCOMES[0].opacity * (rgb(OUTCOMES[0].colour).astype(float) - 100)
     assert mixed[0, 1] == pytest.approx(expected, abs=0.5)

@@ -13,6 +13,7 @@ from msseg.report.collect import collect_runs
 from msseg.report.headline import headline
 from msseg.report.rows import build_rows
 from msseg.report.tables import case_rows, summary_rows
+from msseg.report.wording import LESIONS
 from msseg.report.writers import cases_csv, notes_of, summary_csv, summary_latex, summary_markdown
 
 
@@ -35,7 +36,7 @@ def read_csv(text):
 
 
 def test_summary_csv_holds_the_evaluations_numbers(two_networks):
-    rows = read_csv(summary_csv(lines_of(two_networks)))
+    rows = read_csv(summary_csv(LESIONS, lines_of(two_networks)))
     assert len(rows) == 4
     folders = {"Residual 3D U-Net": two_networks[0], "3D U-Net": two_networks[1]}
     for row in rows:
@@ -66,9 +67,9 @@ def test_cases_csv_holds_every_case_worst_first(two_networks):
 
 def test_markdown_table_reads_back(two_networks):
     lines = lines_of(two_networks)
-    table = [line for line in summary_markdown(lines).splitlines() if line.startswith("|")]
+    table = [line for line in summary_markdown(LESIONS, lines).splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
-    assert cells[0][:5] == ["Network", "Channel", "Cases", "DSC", "IoU"]
+    assert cells[0][:5] == ["Network", "Channel", "Cases", "DSC ↑", "IoU ↑"]
     assert [row[1] for row in cells[2:]] == ["FLAIR", "T1", "FLAIR", "T1"]
     assert [row[0] for row in cells[2:]] == ["Residual 3D U-Net", "", "3D U-Net", ""]
     for row, line in zip(cells[2:], lines, strict=True):
@@ -79,7 +80,7 @@ def test_markdown_table_reads_back(two_networks):
 
 def test_latex_table_reads_back(two_networks):
     lines = lines_of(two_networks)
-    text = summary_latex(lines)
+    text = summary_latex(LESIONS, lines)
     body = text.split(r"\midrule")[1].split(r"\bottomrule")[0]
     rows = [line.removesuffix(r" \\").split(" & ") for line in body.strip().splitlines()]
     width = len(re.search(r"\\begin\{tabular\}\{(\w+)\}", text).group(1))
@@ -102,7 +103,7 @@ def test_lowest_distance_is_best_and_cases_left_out_do_not_compete(make_run):
     assert second.means["dsc"].best
     assert first.means["hd95_mm"].best
     assert not second.means["hd95_mm"].best
-    assert "0.1 (1 n.d.)" in summary_markdown([first, second])
+    assert "0.1 (1 n.d.)" in summary_markdown(LESIONS, [first, second])
 
 
 def test_equal_values_are_all_best_and_a_single_row_has_no_best(make_run):
@@ -122,7 +123,7 @@ def test_rows_of_different_test_sets_are_not_compared(make_run):
         ("Residual 3D U-Net", 2),
     ]
     assert [line.means["dsc"].best for line in lines] == [True, False, False]
-    assert "Test set 1: b and c." in notes_of(lines)
+    assert "Test set 1: b and c." in notes_of(LESIONS, lines)
     sentences = headline(lines)
     assert sentences[0].startswith("3D U-Net on FLAIR is best of 2")
     assert sentences[3].startswith("Test set 2: Residual 3D U-Net on FLAIR reaches DSC")
@@ -130,24 +131,24 @@ def test_rows_of_different_test_sets_are_not_compared(make_run):
 
 def test_one_case_has_neither_spread_nor_interval(make_run):
     lines = lines_of([make_run("trial", subjects=[make_run.subject("a", 1)])])
-    (row,) = read_csv(summary_csv(lines))
+    (row,) = read_csv(summary_csv(LESIONS, lines))
     assert row["dsc_std"] == ""
     assert row["dsc_ci_low"] == ""
-    assert "±" not in summary_markdown(lines).splitlines()[2]
-    assert notes_of(lines)[0].startswith("One test case")
+    assert "±" not in summary_markdown(LESIONS, lines).splitlines()[2]
+    assert notes_of(LESIONS, lines)[0].startswith("One test case")
 
 
 def test_every_table_states_the_rule_for_empty_masks(two_networks):
     lines = lines_of(two_networks)
-    for text in (summary_markdown(lines), summary_latex(lines)):
+    for text in (summary_markdown(LESIONS, lines), summary_latex(LESIONS, lines)):
         assert "Both masks empty: 1; exactly one empty: 0" in text
 
 
 def test_without_scores_the_tables_are_heads_alone(make_run):
-    assert read_csv(summary_csv([])) == []
+    assert read_csv(summary_csv(LESIONS, [])) == []
     assert read_csv(cases_csv([])) == []
-    assert summary_markdown([]).startswith("| Network |")
-    assert r"\end{table}" in summary_latex([])
+    assert summary_markdown(LESIONS, []).startswith("| Network |")
+    assert r"\end{table}" in summary_latex(LESIONS, [])
 
 
 def test_the_headline_names_the_best_and_how_often_it_is_ahead(two_networks):
