@@ -1,4 +1,5 @@
 # make demo   msseg on generated data: four MRI channels, two networks, a report
+#             (make demo ARGS="--task em": membranes in electron microscopy instead)
 # make test   the tests                   (make test ARGS="-m slow" for those that train networks)
 # make lint   style, types and the direction of imports
 #
@@ -18,7 +19,7 @@ PACKAGING := setup.cfg pyproject.toml constraints.txt
 .NOTPARALLEL: # two installations at once would get in each other's way
 
 help:
-	@sed -n '1,5s/^# \{0,1\}//p' Makefile
+	@sed -n '1,6s/^# \{0,1\}//p' Makefile
 
 demo: $(VENV)/.msseg-demo
 	$(RUN) -m msseg demo --out data/demo $(ARGS)

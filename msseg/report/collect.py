@@ -1,5 +1,6 @@
 """What is in the run folders: settings, epochs, scores and files of each trained model, and what is not."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -111,7 +112,8 @@ class RunContent:
     def label_meaning(self) -> LabelMeaning:
         """What the values of its truths stand for: by the config, or else as is usual for the task."""
         try:
-            return label_meaning_of(DataConfig.model_validate(self.config.get("data")))
+            # As JSON, in which a list may stand for a tuple.
+            return label_meaning_of(DataConfig.model_validate_json(json.dumps(self.config.get("data"), default=str)))
         except (ValidationError, InputError):
             return DEFAULT_MEANINGS[self.task]
 
@@ -142,7 +144,7 @@ def collect_runs(paths: Sequence[Path]) -> list[RunContent]:
     for content in runs:
         by_task.setdefault(content.task, []).append(content.folder.name)
     if len(by_task) > 1:
-        named = ", ".join(f"{task}: {listing(folders, limit=5)}" for task, folders in by_task.items())
+        named = "; ".join(f"{task}: {listing(folders, limit=5)}" for task, folders in by_task.items())
         raise InputError(f"the runs are of different tasks, which no score compares ({named}): report each task alone")
     return runs
 

@@ -3,30 +3,23 @@
     python results/isbi2012/collect.py runs/isbi2012 --time
 
 RUNS holds the run folders sf_network_long (train.sh), sf_network, unet2d and fusionnet (compare.sh); what is not there
-yet is left out. Without --time the seconds a slice stay as they were measured before.
+yet is left out. Without --time the seconds stay as they were measured before.
 """
 
 import argparse
 import statistics
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import torch
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from panels import curves_figure, errors_figure, networks_figure, score_of
 from shared.runs import Finished, Values, read_run
 from shared.tables import fill, machine, markdown, number, read_scores, write_scores
+from timing import measured
 
 from msseg.atomic import write_text
-from msseg.inference.device import choose_device, choose_precision, place_network
-from msseg.inference.windows import predict_windows
-from msseg.model import load_network
-from msseg.runs import ModelRun
 
 HERE = Path(__file__).resolve().parent
 TITLES = {
@@ -41,8 +34,6 @@ THESIS: dict[str, dict[str, float]] = {
     "fusionnet": {"v_rand": 0.97591085, "dice": 0.94366761, "parameters": 69e6},
 }
 """Kim 2019, tables 4.1 and 4.3."""
-SLICE = (512, 512)
-PASSES = 5
 
 
 def main() -> None:
@@ -50,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path, help="folder of the run folders")
     parser.add_argument("--long", type=Path, help="run folder of the long training; default: RUNS/sf_network_long")
-    parser.add_argument("--time", action="store_true", help="measure the seconds that a slice takes")
+    parser.add_argument("--time", action="store_true", help="measure the seconds of a step and of a slice")
     given = parser.parse_args()
     folders = {name: given.runs / name for name in TITLES}
     folders["sf_network_long"] = given.long or folders["sf_network_long"]
@@ -61,7 +52,7 @@ def main() -> None:
         print("no run is scored yet")
         return
     earlier = read_scores(HERE / "scores.json")
-    seconds = measured_seconds(scored) if given.time else earlier.get("seconds_slice", {})
+    seconds = measured(scored) if given.time else earlier.get("seconds", {})
     networks = {name: {**run.scores, **run.facts(), **of_slices(run)} for name, run in scored.items()}
     best = max(scored, key=lambda name: scored[name].scores["v_rand"])
     typical, worst = typical_slice(scored), min(slices_of(scored[best]), key=lambda case: score_of(scored[best], case))
@@ -69,7 +60,7 @@ def main() -> None:
     found = errors_figure(scored[best], TITLES[best], worst, HERE / "errors.png")
     mistakes = [{"kind": one.kind, "cost": one.cost, "row": one.place[0], "column": one.place[1]} for one in found]
     shown = {"networks": typical, "errors": worst, "errors_of": best}
-    content = {"machine": machine(), "networks": networks, "thesis": THESIS, "seconds_slice": seconds, "shown": shown}
+    content = {"machine": machine(), "networks": networks, "thesis": THESIS, "seconds": seconds, "shown": shown}
     write_scores(HERE / "scores.json", {**content, "mistakes": mistakes})
     tables = {
         "table of scores": score_table(networks),
@@ -101,25 +92,6 @@ def typical_slice(runs: Mapping[str, Finished]) -> str:
     return ordered[len(ordered) // 2]
 
 
-def measured_seconds(runs: Mapping[str, Finished]) -> dict[str, Any]:
-    """Seconds of one pass of each network over one slice on one core: medians; the networks take turns."""
-    torch.set_num_threads(1)
-    device = choose_device("cpu")
-    dtype = choose_precision("auto", device)
-    networks = {
-        name: place_network(load_network(ModelRun(run.model.folder).model)[0], device) for name, run in runs.items()
-    }
-    image = torch.randn(1, *SLICE, 1, generator=torch.Generator().manual_seed(0))
-    seconds: dict[str, list[float]] = {name: [] for name in networks}
-    for _ in range(PASSES + 1):
-        for name, network in networks.items():
-            start = time.perf_counter()
-            predict_windows(network, image, (*SLICE, 1), device=device, dtype=dtype)
-            seconds[name].append(time.perf_counter() - start)
-    medians = {name: statistics.median(values[1:]) for name, values in seconds.items()}  # the first one warms up
-    return {**medians, "dtype": str(dtype).removeprefix("torch."), "passes": PASSES, "threads": 1}
-
-
 def score_table(networks: Mapping[str, Values]) -> str:
     """All networks beside the thesis."""
     heads = ["network", "V_rand (at)", "V_info (at)", "V_rand, V_info not thinned", "V_dice", "Jaccard", "pixel error"]
@@ -134,17 +106,18 @@ def score_table(networks: Mapping[str, Values]) -> str:
     return markdown([*heads, "thesis: V_rand", "thesis: V_dice"], lines)
 
 
-def cost_table(networks: Mapping[str, Values], seconds: Mapping[str, Any]) -> str:
+def cost_table(networks: Mapping[str, Values], seconds: Mapping[str, Mapping[str, float]]) -> str:
     """What training and prediction take."""
-    heads = ["network", "parameters", "thesis", "training steps", "kept after", "minutes", "s a step", "s a slice"]
+    heads = ["network", "parameters", "thesis", "training steps", "kept after", "s a step in training"]
+    heads += ["processor s a step", "processor s a slice"]
     lines = []
     for name, facts in networks.items():
         published = THESIS.get(name.removesuffix("_long"), {}).get("parameters")
         size = "–" if published is None else f"{published / 1e6:g} M"
         steps = (number(facts[key], 0) for key in ("steps", "kept_steps"))
-        minutes = number((facts["seconds_training"] or float("nan")) / 60, 0)
-        times = number(facts["seconds_step"], 2), number(seconds.get(name), 2)
-        lines.append([TITLES[name], number(facts["parameters"], 0), size, *steps, minutes, *times])
+        processor = (number(seconds.get(name, {}).get(key), 2) for key in ("step", "slice"))
+        times = number(facts["seconds_step"], 2), *processor
+        lines.append([TITLES[name], number(facts["parameters"], 0), size, *steps, *times])
     return markdown(heads, lines)
 
 

@@ -121,7 +121,7 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def measured_milliseconds(runs: Runs) -> dict[str, float]:
-    """Milliseconds of each loss and its gradient for one patch on one core: medians; the losses take turns."""
+    """Processor milliseconds of each loss and its gradient for one patch on one thread: medians."""
     torch.set_num_threads(1)
     configs = {loss: load_config(next(iter(seeds.values())).run.folder / "config.yaml") for loss, seeds in runs.items()}
     losses = {loss: build_loss(config.loss) for loss, config in configs.items()}
@@ -132,16 +132,27 @@ def measured_milliseconds(runs: Runs) -> dict[str, float]:
     seconds: dict[str, list[float]] = {loss: [] for loss in losses}
     for _ in range(PASSES + 1):
         for name, loss in losses.items():
-            start = time.perf_counter()
+            start = time.process_time()
             loss(logits, target).backward()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(time.process_time() - start)
     return {name: 1000 * statistics.median(values[1:]) for name, values in seconds.items()}  # the first one warms up
 
 
 def ranking(runs: Runs, milliseconds: Mapping[str, Any]) -> str:
     """Mean and range over the seeds, best V_rand first."""
     first, *others = SCORES.values()
-    heads = ["loss", "seeds", first, "split", "merge", "at", "V_rand at 0.5", *others, "s a step", "ms of it the loss"]
+    heads = [
+        "loss",
+        "seeds",
+        first,
+        "split",
+        "merge",
+        "at",
+        "V_rand at 0.5",
+        *others,
+        "s a step in training",
+        "ms of the loss",
+    ]
     lines = []
     for loss, seeds in runs.items():
         main, *further = (_mean_and_range(values_of(seeds, score)) for score in SCORES)

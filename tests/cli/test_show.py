@@ -88,7 +88,7 @@ def test_how_errors_end(
 ) -> None:
     import msseg.evaluation.pairs as pairs
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(pairs, "pair_files", fail)
@@ -102,7 +102,7 @@ def test_how_errors_end(
 def test_sigterm_ends_cleanly(msseg: Msseg, monkeypatch: pytest.MonkeyPatch, worker_dies: bool) -> None:
     import msseg.evaluation.pairs as pairs
 
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         try:
             signal.raise_signal(signal.SIGTERM)
         finally:

@@ -178,12 +178,12 @@ def neurites(seed: int, size: int = 64, cell: int = 16) -> np.ndarray:
 
 
 def predicted_neurites(truth: np.ndarray, gap: bool) -> np.ndarray:
-    """Probability of the truth, with a membrane across one square, and with `gap` a hole in another membrane."""
+    """Probability of the truth, with a membrane across a row of squares, and with `gap` a hole in another membrane."""
     probability = np.where(truth, 0.9, 0.1).astype(np.float32)
-    rows, columns = (np.flatnonzero(truth.any(axis=axis)) for axis in (1, 0))
-    probability[rows[rows < 32].max() - 4, columns[0] :] = 0.2
+    first_membrane = int(np.flatnonzero(~truth.any(axis=1))[0])
+    probability[first_membrane + 8, :] = 0.2
     if gap:
-        probability[:, 40:44] = np.maximum(probability[:, 40:44], 0.6)
+        probability[:, 40:44] = np.maximum(probability[:, 40:44], 0.8)
     return probability
 
 
