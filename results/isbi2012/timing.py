@@ -1,7 +1,7 @@
-"""How long a training step and a slice take each network on one core, however busy the machine is.
+"""How long a training step and a slice take each network on one thread, however busy the machine is.
 
-Processor time is counted, on one thread, which waiting for a core does not lengthen. Epochs' seconds on a busy machine say more about
-the load than about the network.
+Processor time is counted, on one thread, which waiting for a core does not lengthen. Epochs' seconds on a busy machine
+say more about the load than about the network.
 """
 
 import statistics

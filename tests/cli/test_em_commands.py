@@ -128,6 +128,37 @@ def test_neighbouring_slices_as_channels(msseg, stack, tmp_path):
     assert "single slice" in answer.err
 
 
+@pytest.mark.parametrize(
+    ("network", "size"),
+    [
+        ("{name: unet2d, padding: valid, base_channels: 2}", 188),
+        ("{name: mcdnn, base_channels: 2, neurons: 4, columns: [{window: 63}]}", 71),
+    ],
+)
+def test_networks_without_padding(msseg, stack, tmp_path, network, size):
+    own = [entry for entry in TINY_EM if not entry.startswith(("network", "patches"))]
+    settings = (f"network={network}", f"patches.size=[{size},{size},1]", "patches.margin=0", "patches.per_volume=1")
+    more = ("inference.mirror=false", "inference.rotate=false")
+    answer = msseg("run", CONFIG, "--data", stack, "--out", tmp_path / "run", *own, *SPLIT, *settings, *more)
+    assert answer.code == 0, answer.err
+    assert tifffile.imread(tmp_path / "run" / "EM" / "predictions" / "s_probability.tif").shape == (2, 64, 64)
+
+
+def test_a_calibration_is_fitted_and_saved(msseg, stack, tmp_path):
+    from msseg.model import load_network
+
+    own = [entry for entry in TINY_EM if not entry.startswith(("network", "patches"))]
+    network = "network={name: mcdnn, base_channels: 2, neurons: 4, columns: [{window: 63}]}"
+    settings = ("patches.size=[71,71,1]", "patches.margin=0", "patches.per_volume=1", "inference.mirror=false")
+    answer = msseg("train", CONFIG, "--data", stack, "--out", tmp_path / "run", network, *own, *SPLIT, *settings)
+    assert answer.code == 0, answer.err
+    fresh = load_network(tmp_path / "run" / "EM" / "model")[0]
+    buffers = dict(fresh.named_buffers())
+    calibration = next(value for name, value in buffers.items() if "calib" in name or "coeff" in name)
+    assert calibration.numel() >= 4
+    assert calibration.tolist() != [0, 1, 0, 0]
+
+
 # ------------------------------------------------------------------------------------------ bad input
 
 
