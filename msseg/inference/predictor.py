@@ -1,6 +1,7 @@
 """From a model folder and image files to a prediction on the images' own grid."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +28,9 @@ Images = Path | str | Mapping[str, Path | str]
 
 _LOG = logging.getLogger(__name__)
 
-SLICES_AT_ONCE = 8
-"""Windows in a batch when they are single slices; volumes go one by one, which needs the least memory."""
+PIXELS_AT_ONCE = {"cpu": 2**16, "cuda": 2**21}
+"""Small windows of single slices are computed together up to this size; volumes and large slices go one by one, which
+needs the least memory and, on a CPU, the least time (SF Network, eight slices of 512 x 512: 7.8 s, together 13.0 s)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +174,7 @@ class Predictor:
                 size,
                 chosen.overlap,
                 chosen.blending,
-                batch=SLICES_AT_ONCE if 1 in size else 1,
+                batch=_windows_at_once(size, self.device),
                 mirror=chosen.mirror,
                 rotate=chosen.rotate,
                 device=self.device,
@@ -202,6 +204,10 @@ class Predictor:
         if missing:
             raise InputError(f"the model needs the channel {', '.join(missing)} as well; it was trained on {known}")
         return {channel: Path(path) for channel, path in images.items()}
+
+
+def _windows_at_once(size: Sequence[int], device: torch.device) -> int:
+    return max(PIXELS_AT_ONCE[device.type] // math.prod(size), 1) if 1 in size else 1
 
 
 def load_model(
