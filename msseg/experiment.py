@@ -146,6 +146,7 @@ def _test(
             pairs,
             task=config.task,
             label_meaning=label_meaning_of(config.data),
+            membrane_width=config.data.membrane_width,
             threshold=config.inference.threshold,
             thresholds=config.evaluation.thresholds,
             bootstrap=config.evaluation.bootstrap,

@@ -25,7 +25,7 @@ from scipy import stats
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from shared.figures import COLOURS, INK, dress, new_figure, save_png
-from shared.runs import Finished, Values, read_run
+from shared.runs import Finished, Values, probability_of, read_run
 from shared.tables import fill, machine, markdown, number, read_scores, write_scores
 
 from msseg.atomic import write_text
@@ -92,7 +92,18 @@ def ranked(folder: Path) -> Runs:
 
 def values_of_run(run: Finished) -> Values:
     """All that is kept of a run."""
-    return {**run.scores, "v_rand_at_0.5": run.v_rand_at(0.5), **run.facts(), "v_rand_slices": of_slices(run)}
+    return {
+        **run.scores,
+        "v_rand_at_0.5": run.v_rand_at(0.5),
+        "lowest_probability": lowest_probability(run),
+        **run.facts(),
+        "v_rand_slices": of_slices(run),
+    }
+
+
+def lowest_probability(run: Finished) -> float:
+    """The lowest probability of all pixels of the test slices: above 0.5, no mask that is cut there has a membrane."""
+    return min(float(probability_of(case).min()) for case in run.model.cases)
 
 
 def values_of(seeds: Mapping[int, Finished], score: str) -> list[float]:
@@ -159,9 +170,10 @@ def ranking(runs: Runs, milliseconds: Mapping[str, Any]) -> str:
         parts = (f"{statistics.mean(values_of(seeds, f'v_rand_{part}')):.3f}" for part in ("split", "merge"))
         at = " ".join(f"{threshold:g}" for threshold in values_of(seeds, "v_rand_threshold"))
         middle = f"{statistics.mean(run.v_rand_at(0.5) for run in seeds.values()):.3f}"
+        lowest = f"{min(map(lowest_probability, seeds.values())):.2f}"
         step = statistics.median(run.seconds_per_step for run in seeds.values())
         times = number(step, 2), number(milliseconds.get(loss), 1)
-        lines.append([TITLES[loss], str(len(seeds)), main, *parts, at, middle, *further, *times])
+        lines.append([TITLES[loss], str(len(seeds)), main, *parts, at, middle, lowest, *further, *times])
     return markdown(heads, lines)
 
 
