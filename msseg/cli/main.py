@@ -21,7 +21,7 @@ EXIT_CRASH, EXIT_INPUT, EXIT_PARTIAL, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 
 
 app = typer.Typer(
     name="msseg",
-    help="Segment lesions in MRI volumes: train, predict, evaluate, report."
+    help="Segment lesions in MRI, membranes and cells in microscopy: train, predict, evaluate, report."
     " `msseg demo` shows it all on built-in data.",
     no_args_is_help=True,
     add_completion=False,

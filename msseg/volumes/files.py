@@ -166,6 +166,11 @@ def require_same_grid(first: Volume, second: Volume) -> None:
     """
     if same_grid(first, second):
         return
+    if all(of.path is not None and is_stack(of.path) for of in (first, second)):
+        raise InputError(
+            f"{second.path} has {_describe_slices(second)}, but {first.path} has {_describe_slices(first)}: they have to"
+            " be of the same size, pixel on pixel"
+        )
     apart = ""
     if first.shape == second.shape:  # the difference may be a tilt that the descriptions do not show
         apart = f", corners up to {_farthest_corners(first, second):.3g} mm apart"
@@ -173,6 +178,11 @@ def require_same_grid(first: Volume, second: Volume) -> None:
         f"{second.path or 'the second volume'} does not lie on the grid of {first.path or 'the first'}:"
         f" {second.describe_grid()} against {first.describe_grid()}{apart}; resample one onto the other"
     )
+
+
+def _describe_slices(stack: Volume) -> str:
+    rows, columns, slices = stack.shape
+    return f"{slices} {'slice' if slices == 1 else 'slices'} of {rows} x {columns} pixels"
 
 
 def _farthest_corners(first: Volume, second: Volume) -> float:
