@@ -38,9 +38,9 @@ from msseg.volumes.cache import CachedCase, Truth, cache_case
 _LOG = logging.getLogger(__name__)
 
 LARGEST_PRIOR = 0.5
-"""A common class needs no head start, and may not get one: the features behind a ReLU only add to the output's bias, and
-a loss that hardly pulls at it (Dice, IoU or Tversky of a foreground of 78 %) left every pixel above a probability of 0.78
-after 504 steps."""
+"""A common class needs no head start, and may not get one: features behind a ReLU only add to the output's bias, and a
+loss that hardly pulls at it (Dice, IoU or Tversky of a foreground of 78 %) left every pixel above a probability of
+0.78 after 504 steps."""
 SMALLEST_PRIOR = 1e-5
 """Prior of a class that the training volumes hardly hold: the logit has to be finite."""
 

@@ -168,8 +168,8 @@ def require_same_grid(first: Volume, second: Volume) -> None:
         return
     if all(of.path is not None and is_stack(of.path) for of in (first, second)):
         raise InputError(
-            f"{second.path} has {_describe_slices(second)}, but {first.path} has {_describe_slices(first)}: they have to"
-            " be of the same size, pixel on pixel"
+            f"{second.path} has {_describe_slices(second)}, but {first.path} has {_describe_slices(first)}: they have"
+            " to be of the same size, pixel on pixel"
         )
     apart = ""
     if first.shape == second.shape:  # the difference may be a tilt that the descriptions do not show

@@ -114,7 +114,5 @@ def test_a_page_is_cached_with_its_own_label(stack, tmp_path):
 def test_stack_and_labels_of_different_shape(stack, tmp_path):
     tifffile.imwrite(tmp_path / "s-labels.tif", np.zeros((5, 20, 17), np.uint8), photometric="minisblack")
     case = Case("s_003", "s", "s", {"EM": tmp_path / "s-volume.tif"}, tmp_path / "s-labels.tif", 2, 3)
-    with pytest.raises(
-        InputError, match=r"s-labels.tif has 1 slice of 20 x 17 pixels, but .*s-volume.tif has 1 slice of 20 x 18"
-    ):
+    with pytest.raises(InputError, match=r"labels.tif has 1 slice of 20 x 17 pixels, but .*volume.tif has .* 20 x 18"):
         cache_case(case, ("EM",), PLAIN, tmp_path / "cache", Truth("inside"))
