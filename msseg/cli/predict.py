@@ -55,8 +55,12 @@ def predict(
         typer.Option(help="Segments begin above this probability; default: the model's.", show_default=False),
     ] = None,
     orientations: Annotated[
-        bool, typer.Option("--orientations", help="Average over the eight orientations of a slice (8 times slower).")
-    ] = False,
+        bool | None,
+        typer.Option(
+            help="Average over the eight orientations of a slice (8 times slower), or not; default: as the model says.",
+            show_default=False,
+        ),
+    ] = None,
     colour: Annotated[
         Literal["refuse", "grey"] | None,
         typer.Option(help="RGB images: refuse them, or take their brightness.", show_default=False),

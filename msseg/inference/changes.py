@@ -9,18 +9,18 @@ from msseg.model import ModelSettings
 
 @dataclass(frozen=True)
 class Changes:
-    """What is done differently from how a model says; None and False: as it says.
+    """What is done differently from how a model says; None: as it says.
 
     Attributes:
         segment: Whether objects are numbered.
         segment_threshold: Probability above which they begin.
-        orientations: Average over mirrored and turned copies, on a slice the eight orientations.
+        orientations: Average over mirrored and turned copies, on a slice the eight orientations; or do not.
         colour: What becomes of RGB images.
     """
 
     segment: Literal["none", "watershed"] | None = None
     segment_threshold: float | None = None
-    orientations: bool = False
+    orientations: bool | None = None
     colour: Literal["refuse", "grey"] | None = None
 
     def applied(self, settings: ModelSettings) -> ModelSettings:
@@ -35,8 +35,8 @@ class Changes:
             )
         given = {"segment": self.segment, "segment_threshold": self.segment_threshold}
         changed: dict[str, object] = {name: value for name, value in given.items() if value is not None}
-        if self.orientations:
-            changed |= {"mirror": True, "rotate": True}
+        if self.orientations is not None:
+            changed |= {"mirror": self.orientations, "rotate": self.orientations}
         preprocessing = {} if self.colour is None else {"colour": self.colour}
         return settings.model_copy(
             update={
