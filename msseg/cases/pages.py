@@ -17,7 +17,9 @@ PNG_SUFFIXES = (".png",)
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # What tifffile raises on files that are damaged or no TIFFs (TiffFileError is a ValueError).
 _DAMAGED = (ValueError, KeyError, IndexError, TypeError, EOFError, RuntimeError, AttributeError, struct.error)
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its remarks on tags; what matters is checked here
+# Its remarks on tags are not for users; what matters in them is looked for where files are read.
+logging.getLogger("tifffile").propagate = False
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def is_stack_file(path: Path) -> bool:

@@ -48,6 +48,7 @@ _DAMAGED = (
 _LOG = logging.getLogger(__name__)
 _TIFFFILE_LOG = logging.getLogger("tifffile")
 _TIFFFILE_LOG.propagate = False  # its remarks on tags; what matters is looked for here
+_TIFFFILE_LOG.addHandler(logging.NullHandler())
 
 
 def load_tiff(path: Path, pages: Sequence[int] | None = None, colour: Colour = "refuse") -> np.ndarray:
