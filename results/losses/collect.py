@@ -160,6 +160,7 @@ def ranking(runs: Runs, milliseconds: Mapping[str, Any]) -> str:
         "merge",
         "at",
         "V_rand at 0.5",
+        "lowest P",
         *others,
         "s a step in training",
         "ms of the loss",
