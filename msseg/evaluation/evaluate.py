@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from msseg.cases.names import counted
+from msseg.config.data import LabelMeaning
 from msseg.errors import InputError
 from msseg.evaluation.evaluation import Evaluation, Settings
 from msseg.evaluation.pairs import Pair
@@ -15,7 +16,7 @@ from msseg.evaluation.tasks import TaskName
 from msseg.metrics.cells import CellCounts, count_cells
 from msseg.metrics.slice_counts import CHALLENGE_THRESHOLDS, SliceCounts, count_slice
 from msseg.volumes.files import read_label, require_same_grid
-from msseg.volumes.labels import LabelMeaning, read_instances, read_truth
+from msseg.volumes.labels import read_instances, read_truth
 
 DEFAULT_MEANINGS: dict[TaskName, LabelMeaning] = {"lesions": "mask", "membranes": "inside", "cells": "instances"}
 

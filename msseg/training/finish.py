@@ -89,17 +89,15 @@ def _pixels(
 
 def _best_threshold(config: ExperimentConfig, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
     """The threshold whose segments score best: by V_rand for membranes, by SEG for cells and lesions."""
-    score: Callable[[np.ndarray, np.ndarray], tuple[float, float]] = (
-        _v_rand if config.task == "membranes" else seg_score
-    )
+    score: Score = _v_rand if config.task == "membranes" else seg_score
+    settings = config.inference
+    numbered = [(probability, connected_regions(truth)) for probability, truth in pairs]
     best = (-1.0, 0.0)
     for threshold in SEGMENT_THRESHOLDS:
         parts = []
-        for probability, truth in pairs:
-            segments = watershed_segments(
-                probability, threshold, config.inference.threshold, config.inference.smallest_segment
-            )
-            parts.append(score(segments, connected_regions(truth)))
+        for probability, truth in numbered:
+            segments = watershed_segments(probability, threshold, settings.threshold, settings.smallest_segment)
+            parts.append(score(segments, truth))
         total, count = np.sum(parts, axis=0)
         best = max(best, (total / max(count, 1), threshold))
     return best[1]

@@ -15,10 +15,11 @@ import numpy as np
 from msseg.atomic import replacing
 from msseg.cases.case import Case
 from msseg.cases.containers import split_container
+from msseg.config.data import LabelMeaning
 from msseg.config.preprocessing import PreprocessingConfig
 from msseg.errors import InputError
 from msseg.volumes.geometry import Grid
-from msseg.volumes.labels import LabelMeaning, read_truth
+from msseg.volumes.labels import read_truth
 from msseg.volumes.maps import MAPS
 from msseg.volumes.nifti import reason
 from msseg.volumes.preprocessing import Prepared, prepare

@@ -10,9 +10,6 @@ from msseg.cases.containers import split_container
 from msseg.errors import InputError
 from msseg.volumes.nifti import reason
 
-DEFAULT_DATASET = "main"
-"""The data set that is read where none is named (as in the piriform cortex stacks of Lee et al. 2015)."""
-
 
 def load_hdf5(path: Path, pages: Sequence[int] | None = None) -> np.ndarray:
     """Read slices of a data set.
@@ -29,7 +26,7 @@ def load_hdf5(path: Path, pages: Sequence[int] | None = None) -> np.ndarray:
         InputError: The file is missing, no HDF5 or damaged, or has no such data set, or its shape is another.
     """
     container, name = split_container(path)
-    name = name or DEFAULT_DATASET
+    assert name is not None
     try:
         with h5py.File(container) as file:
             if not isinstance(file.get(name), h5py.Dataset):

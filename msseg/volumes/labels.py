@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from scipy import ndimage
 
+from msseg.config.data import LabelMeaning
 from msseg.errors import InputError
 from msseg.volumes.files import LABEL_THRESHOLD, is_stack, read_raw, read_volume
 from msseg.volumes.volume import Volume
-
-LabelMeaning = Literal["mask", "inside", "membrane", "instances"]
 
 WITHIN_SLICES = np.zeros((3, 3, 3), dtype=bool)
 WITHIN_SLICES[:, :, 1] = ndimage.generate_binary_structure(2, 1)

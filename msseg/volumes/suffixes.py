@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+from msseg.cases.containers import HDF5_SUFFIXES
+from msseg.cases.pages import PNG_SUFFIXES, TIFF_SUFFIXES
+
+__all__ = ["HDF5_SUFFIXES", "NIFTI_SUFFIXES", "PNG_SUFFIXES", "STACK_SUFFIXES", "TIFF_SUFFIXES", "VOLUME_SUFFIXES"]
+__all__ += ["WRITTEN_SUFFIXES", "output_suffix", "volume_stem", "volume_suffix"]
+
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
-TIFF_SUFFIXES = (".tif", ".tiff")
-PNG_SUFFIXES = (".png",)
-HDF5_SUFFIXES = (".h5", ".hdf5")
 STACK_SUFFIXES = (*TIFF_SUFFIXES, *PNG_SUFFIXES, *HDF5_SUFFIXES)
 """Slices without a place in the world."""
 VOLUME_SUFFIXES = (*NIFTI_SUFFIXES, *STACK_SUFFIXES)
