@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ from msseg.inference.batch import predict_batch
 from msseg.inference.inputs import inputs_from_cases
 from msseg.inference.predictor import load_model
 from msseg.inference.progress import case_progress, say
+from msseg.metrics.lesions import LesionRules
 from msseg.model import SETTINGS_FILE
 from msseg.report.page import make_report
 from msseg.runs import CONFIG_FILE, ModelRun, Run, open_run, write_json
@@ -100,7 +102,10 @@ def _stored_split(run: Run, cases: Sequence[Case]) -> Split:
     """The split of a run that is resumed, or a new one where the run was stopped before it."""
     if not run.split.exists():
         return make_split(cases, run.config.split)
-    return split_from_json(cases, json.loads(run.split.read_text(encoding="utf-8")))
+    try:
+        return split_from_json(cases, json.loads(run.split.read_text(encoding="utf-8")))
+    except (ValueError, InputError) as error:
+        raise InputError(f"{run.split} cannot be used: {error}") from error
 
 
 def _introduce(split: Split, console: Console) -> None:
@@ -135,20 +140,24 @@ def _test(
     if _is_tested(run, cases):
         say(console, f"{name}: already evaluated")
         return []
-    outputs, failures = _predict(config, channels, cases, run, console)
+    outputs, seconds, failures = _predict(config, channels, cases, run, console)
     predicted = [case for case in cases if case.label and case.scan in outputs]
     if not predicted:
         return failures
     pairs = [_pair(of, _judged(config, outputs[of[0].scan])) for of in _judged_together(predicted)]
     write_json(run.cases, list(_case_entries(predicted, outputs, run.folder)))
+    begun = time.perf_counter()
     try:
         evaluation = evaluate_pairs(
             pairs,
             task=config.task,
             label_meaning=label_meaning_of(config.data),
+            label_values=config.data.label_values,
             membrane_width=config.data.membrane_width,
             threshold=config.inference.threshold,
             thresholds=config.evaluation.thresholds,
+            rules=LesionRules.from_config(config.evaluation),
+            align=config.preprocessing.align,
             bootstrap=config.evaluation.bootstrap,
             seed=config.evaluation.seed,
         )
@@ -156,6 +165,10 @@ def _test(
         return [*failures, f"{name}: {error}"]
     evaluation.to_csv(run.folder / "evaluation.csv")
     evaluation.to_json(run.evaluation)
+    if evaluation.task == "lesions":
+        evaluation.lesions_to_csv(run.folder / "lesions.csv")
+    evaluating = round(time.perf_counter() - begun, 2)
+    write_json(run.times, {"seconds_predicting": seconds, "seconds_evaluating": evaluating})
     say(console, f"{name}: test {evaluation.headline()}")
     return [*failures, *(f"{name} {case}: {reason}" for case, reason in evaluation.failed.items())]
 
@@ -197,26 +210,30 @@ def _predict(
     cases: Sequence[Case],
     run: ModelRun,
     console: Console,
-) -> tuple[dict[str, tuple[Path, ...]], list[str]]:
-    """Output files by scan: two raters' cases of one scan share a prediction, and so do the slices of a stack."""
+) -> tuple[dict[str, tuple[Path, ...]], dict[str, float], list[str]]:
+    """Output files and seconds by scan: two raters' cases of one scan share a prediction, as do a stack's slices."""
     scans = list(dict.fromkeys(case.scan for case in cases))
-    inputs = inputs_from_cases(cases, channels)
+    zero = config.data.missing == "zero"
+    inputs = inputs_from_cases(cases, channels, incomplete=zero)
     training = config.training
-    predictor = load_model(run.model, training.device, training.precision, training.threads)
+    predictor = load_model(
+        run.model, training.device, training.precision, training.threads, missing="zero" if zero else "error"
+    )
     outputs: dict[str, tuple[Path, ...]] = {}
+    seconds: dict[str, float] = {}
     failures: list[str] = []
     with case_progress(console, f"{run.folder.name}: predicting", len(inputs)) as done:
         results = predict_batch(predictor, inputs, run.predictions, probability=True)
         for scan, result in zip(scans, results, strict=True):
             done()
             if result.error is None:
-                outputs[scan] = result.outputs
+                outputs[scan], seconds[scan] = result.outputs, round(result.seconds, 2)
             elif isinstance(result.error, InputError):
                 failures.append(f"{run.folder.name} {scan}: {result.error}")
                 say(console, failures[-1], "red")
             else:
                 raise result.error
-    return outputs, failures
+    return outputs, seconds, failures
 
 
 def _case_entries(

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import yaml
 from pydantic import Field, ValidationError
 
+from msseg.atomic import write_text
 from msseg.config.inference import InferenceConfig
 from msseg.config.network import NetworkConfig
 from msseg.config.patches import AxisSize
 from msseg.config.preprocessing import PreprocessingConfig
 from msseg.config.section import Section
+from msseg.config.yaml_source import load_plain
 from msseg.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,13 +74,26 @@ def save_model(folder: Path, network: nn.Module, settings: ModelSettings) -> Non
         weights = save({name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()})
         (temporary / WEIGHTS_FILE).write_bytes(weights)
         complete = settings.model_copy(update={"weights_sha256": hashlib.sha256(weights).hexdigest()})
-        text = yaml.safe_dump(complete.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        (temporary / SETTINGS_FILE).write_text(text, encoding="utf-8")
+        (temporary / SETTINGS_FILE).write_text(_as_yaml(complete), encoding="utf-8")
         _replace_folder(temporary, folder)
     except OSError as error:
         raise InputError(f"the model folder {folder} cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_settings(folder: Path, settings: ModelSettings) -> None:
+    """Write the `model.yaml` of a model folder anew, complete or not at all; the weights stay as they are.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    write_text(folder / SETTINGS_FILE, _as_yaml(settings))
+
+
+def _as_yaml(settings: ModelSettings) -> str:
+    text: str = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return text
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -110,12 +125,12 @@ def read_settings(folder: Path) -> ModelSettings:
         InputError: The file is missing or damaged, or of a newer format.
     """
     try:
-        content = yaml.safe_load((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+        content = load_plain((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{folder} is not a model folder: it has no {SETTINGS_FILE}") from error
     except OSError as error:
         raise InputError(f"{error.filename or folder} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise _damaged(folder, f"{SETTINGS_FILE} is not YAML") from error
     version = content.get("format_version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > FORMAT_VERSION:
@@ -135,6 +150,7 @@ def load_network(folder: Path) -> tuple[nn.Module, ModelSettings]:
     Raises:
         InputError: A file is missing or damaged, or weights and settings do not belong together.
     """
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -146,12 +162,26 @@ def load_network(folder: Path) -> tuple[nn.Module, ModelSettings]:
         raise _damaged(folder, f"{WEIGHTS_FILE} is missing")
     if settings.weights_sha256 and _sha256(path) != settings.weights_sha256:
         raise _damaged(folder, f"{WEIGHTS_FILE} has changed since it was written")
-    network = build_network(settings.network, in_channels=settings.in_channels)
     try:
+        with torch.device("meta"):  # without memory: the settings may ask for any size
+            _require_same_shapes(build_network(settings.network, in_channels=settings.in_channels), path)
+        network = build_network(settings.network, in_channels=settings.in_channels)
         network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, OSError) as error:
         raise _damaged(folder, f"{WEIGHTS_FILE} does not fit the network in {SETTINGS_FILE}") from error
+    if not all(tensor.isfinite().all() for tensor in network.state_dict().values()):
+        raise _damaged(folder, f"{WEIGHTS_FILE} holds numbers that are not finite")
     return network.eval(), settings
+
+
+def _require_same_shapes(network: nn.Module, weights: Path) -> None:
+    """Refuse weights of other shapes before a byte of them is read; a RuntimeError as from PyTorch."""
+    from safetensors import safe_open
+
+    expected = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
+    with safe_open(weights, framework="pt") as file:
+        if expected != {name: file.get_slice(name).get_shape() for name in file.keys()}:  # noqa: SIM118
+            raise RuntimeError("other names or shapes")
 
 
 def find_models(path: Path) -> list[Path]:

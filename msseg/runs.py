@@ -5,7 +5,7 @@ RUN/
   cache/                                      preprocessed volumes (unless data.cache names another folder)
   report.html  tables/
   FLAIR/                                      one folder for each trained model, named by its channels
-    run.json  cases.json  epochs.csv  evaluation.json
+    run.json  cases.json  epochs.csv  evaluation.json  times.json
     checkpoints/  tensorboard/  model/  predictions/
 """
 
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from msseg.atomic import write_text
+from msseg.atomic import remove_leftovers, write_text
 from msseg.config.experiment import ExperimentConfig
 from msseg.config.load import dump_config, load_config
 from msseg.errors import InputError
@@ -29,8 +29,10 @@ from msseg.errors import InputError
 CONFIG_FILE = "config.yaml"
 
 _LOG = logging.getLogger(__name__)
-_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What the owner of a disk can mend; other errors of a running experiment are ours."""
+LEFT_ALONE = 3600.0
+"""Seconds without a change after which what is half-written in a cache belongs to no run that still writes it."""
 _MAY_CHANGE = {"data.cache", "training.device", "training.devices", "training.threads", "training.workers"}
 """Settings that say where and by how many a run is computed, and not what: it may be resumed with others."""
 _LIBRARIES = ("msseg", "torch", "lightning", "torchio", "numpy", "nibabel", "scipy")
@@ -61,6 +63,11 @@ class ModelRun:
     def evaluation(self) -> Path:
         """Scores of the test cases (JSON)."""
         return self.folder / "evaluation.json"
+
+    @property
+    def times(self) -> Path:
+        """Seconds that predicting each test case and evaluating all of them took (JSON)."""
+        return self.folder / "times.json"
 
     @property
     def model(self) -> Path:
@@ -119,6 +126,9 @@ def open_run(folder: Path, config: ExperimentConfig, resume: bool = False) -> It
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(_locked(folder))
             _require_usable(folder, resume)  # once more: another process may have made a run here meanwhile
+            run = Run(folder, config)
+            remove_leftovers(folder, spared=run.cache)
+            remove_leftovers(run.cache, older_than=LEFT_ALONE)
             if (folder / CONFIG_FILE).exists():
                 _require_same_settings(folder, config)
             else:
@@ -127,7 +137,7 @@ def open_run(folder: Path, config: ExperimentConfig, resume: bool = False) -> It
         except OSError as error:
             raise InputError(f"the run folder {folder} cannot be written: {error.strerror or error}") from error
         try:
-            yield Run(folder, config)
+            yield run
         except OSError as error:
             if error.errno not in _DENIED:
                 raise
@@ -135,6 +145,22 @@ def open_run(folder: Path, config: ExperimentConfig, resume: bool = False) -> It
                 f"{error.filename or folder} cannot be read or written: {error.strerror};"
                 " what is finished stays, and --resume continues the run"
             ) from error
+
+
+@contextmanager
+def finished_run(folder: Path) -> Iterator[Run]:
+    """A run that is there, locked, for what changes it afterwards.
+
+    Raises:
+        InputError: There is no run, it is in use, or it cannot be locked.
+    """
+    if not (folder / CONFIG_FILE).is_file():
+        raise InputError(f"{folder} is no run folder: it has no {CONFIG_FILE}")
+    try:
+        with _locked(folder):
+            yield Run(folder, load_config(folder / CONFIG_FILE))
+    except OSError as error:
+        raise InputError(f"{error.filename or folder} cannot be read or written: {error.strerror or error}") from error
 
 
 def _require_usable(folder: Path, resume: bool) -> None:

@@ -79,7 +79,7 @@ def _call(*arguments: object) -> Answer:
     from msseg.cli.main import main
 
     out, err, code = io.StringIO(), io.StringIO(), 0
-    terminator = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         patch.setattr(sys, "argv", ["msseg", *map(str, arguments)])
         patch.setattr(warnings, "showwarning", warnings.showwarning)  # puts back what main replaces
@@ -90,7 +90,8 @@ def _call(*arguments: object) -> Answer:
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
         finally:
-            signal.signal(signal.SIGTERM, terminator)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
     return Answer(code, out.getvalue(), err.getvalue())
 
 

@@ -1,5 +1,6 @@
 """What has to hold for cases, from wherever they come."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from msseg.errors import InputError
 
 
 def check_cases(cases: Sequence[Case]) -> None:
-    """Refuse ids that are no names of files or not unique, and images shared by two patients.
+    """Refuse ids that are no names of files or not unique, images shared by two patients, and scans of two images.
 
     Raises:
         InputError: Says which cases and files.
@@ -22,6 +23,7 @@ def check_cases(cases: Sequence[Case]) -> None:
     if repeated:
         raise InputError(f"several cases have the id {listing(repeated)}; give their stacks or rows other names")
     _check_shared_images(cases)
+    _check_scans(cases)
 
 
 def _check_id(name: str) -> None:
@@ -63,15 +65,28 @@ def check_files(cases: Sequence[Case]) -> None:
 
 def _check_shared_images(cases: Sequence[Case]) -> None:
     """One image under two patients would be on both sides of a split without anyone noticing."""
-    owner: dict[Path, Case] = {}
+    owner: dict[str, tuple[Case, Path]] = {}
     for case in cases:
         for path in case.images.values():
-            other = owner.setdefault(path, case)
+            other, same = owner.setdefault(os.path.realpath(path), (case, path))
             if other.group != case.group:
+                link = f" (by a link also {same})" if same != path else ""
                 raise InputError(
-                    f"the cases {listing([other.id, case.id])} have the same image {path} but different"
-                    f" patients ({other.group} and {case.group}); give both the same group"
+                    f"the cases {listing([other.id, case.id])} have the same image {path}{link} but different"
+                    f" patients ({other.group} and {case.group}); give both the same group, or leave one out"
                 )
+
+
+def _check_scans(cases: Sequence[Case]) -> None:
+    """Cases of one scan are predicted once."""
+    first: dict[str, Case] = {}
+    for case in cases:
+        other = first.setdefault(case.scan, case)
+        if other.images != case.images:
+            raise InputError(
+                f"the cases {listing([other.id, case.id])} are of one scan, {case.scan}, but have different images;"
+                " a scan is shared by several labels of the same images alone"
+            )
 
 
 def _files(case: Case) -> list[Path]:

@@ -8,7 +8,8 @@ from msseg.cases.case import Case
 from msseg.cases.channels import distinct, resolve_channels
 from msseg.cases.checks import check_cases, check_files
 from msseg.cases.layout import Layout, describe_layouts, read_layout
-from msseg.cases.missing import complete_scans, refuse_incomplete
+from msseg.cases.listed import with_listed_channels
+from msseg.cases.missing import complete_scans, refuse_incomplete, usable_cases, usable_scans
 from msseg.cases.names import listing
 from msseg.cases.pages import count_pages, is_stack_file
 from msseg.cases.scans import Scan, Values, check_selection, join_scans, match_files, selected
@@ -19,7 +20,9 @@ from msseg.config.data import DataConfig
 from msseg.errors import InputError
 
 
-def find_cases(data: DataConfig, root: Path | None = None, need_label: bool = True) -> list[Case]:
+def find_cases(
+    data: DataConfig, root: Path | None = None, need_label: bool = True, incomplete: bool = False
+) -> list[Case]:
     """The cases of a data set, sorted by id, slices by their number. No pixels are read, but pages are counted.
 
     Args:
@@ -27,6 +30,11 @@ def find_cases(data: DataConfig, root: Path | None = None, need_label: bool = Tr
         root: The data set's folder in place of `data.root`; for a table, what relative paths start from.
         need_label: Whether a case without a label is refused (training, evaluation) or taken (prediction).
             Where labels are not needed, a scan with several labels (raters) is one case without a label.
+        incomplete: Whether a case without a channel is taken as it is (but for `data.missing: skip`), so that it fails
+            by itself; otherwise `data.missing` says what becomes of it.
+
+    Returns:
+        Cases with all channels that are asked for; where `data.missing` is `zero`, with those that there are.
 
     Raises:
         InputError: Nothing is found, a case lacks a channel or its label, two files claim the same place,
@@ -36,14 +44,15 @@ def find_cases(data: DataConfig, root: Path | None = None, need_label: bool = Tr
     folder = root if root is not None else data.path()
     if data.table is not None:
         table = read_table(Path(data.table).expanduser())
-        wanted = distinct(_channels_of(table, data))
-        cases = _opened(table.cases(wanted, data.select, folder, need_label), data.slices, need_label)
+        models = _channels_of(table, data)
+        rows = table.cases(distinct(models), data.select, folder, need_label, incomplete or data.missing != "error")
+        usable = usable_cases(rows, models, data.missing, table.path, incomplete)
+        cases = _opened(usable, data.slices, need_label)
     else:
-        layout = _layout_of(data)
-        wanted = distinct(_channels_of(layout, data))
+        layout = _layout_of(data, folder)
         if folder is None:
             raise InputError(f"where is the data set (layout {layout.name})? Give data.root or --data")
-        cases = _cases_of_layout(layout, folder, wanted, data, need_label)
+        cases = _cases_of_layout(layout, folder, _channels_of(layout, data), data, need_label, incomplete)
     check_cases(cases)
     return sorted(cases, key=lambda case: case.order)
 
@@ -56,13 +65,15 @@ def channel_sets(data: DataConfig) -> tuple[tuple[str, ...], ...]:
     Raises:
         InputError: A channel, the layout or the table is not known.
     """
-    return _channels_of(read_table(Path(data.table).expanduser()) if data.table is not None else _layout_of(data), data)
+    if data.table is not None:
+        return _channels_of(read_table(Path(data.table).expanduser()), data)
+    return _channels_of(_layout_of(data, data.path()), data)
 
 
-def _layout_of(data: DataConfig) -> Layout:
+def _layout_of(data: DataConfig, root: Path | None) -> Layout:
     if data.layout is None:
         raise InputError("no data are named: set data.layout (`msseg layouts` lists them) or data.table")
-    return read_layout(data.layout)
+    return with_listed_channels(read_layout(data.layout), root)
 
 
 def _channels_of(source: Layout | Table, data: DataConfig) -> tuple[tuple[str, ...], ...]:
@@ -72,18 +83,25 @@ def _channels_of(source: Layout | Table, data: DataConfig) -> tuple[tuple[str, .
 
 
 def _cases_of_layout(
-    layout: Layout, root: Path, wanted: Sequence[str], data: DataConfig, need_label: bool
+    layout: Layout,
+    root: Path,
+    models: Sequence[Sequence[str]],
+    data: DataConfig,
+    need_label: bool,
+    incomplete: bool,
 ) -> list[Case]:
-    scans = _scans_of_layout(layout, root, data, need_label)
+    scans, wanted = _scans_of_layout(layout, root, data, need_label), distinct(models)
     variants = sorted({variant for scan in scans for variant in scan.labels})
     kept, needed = scans, variants if need_label else None
     if need_label and layout.incomplete == "leave_out":
         complete = complete_scans(scans, layout, {**layout.select, **data.select}, root)
         if complete:  # where each has some label; which of several does not matter
             kept, needed = complete, None
-    refuse_incomplete(kept, wanted, needed, layout, root)
+    kept = usable_scans(kept, models, data.missing, layout, root, incomplete)
+    refuse_incomplete(kept, wanted if data.missing == "error" and not incomplete else (), needed, layout, root)
     # Slices without a label are opened too: they are neighbours of those that have one.
-    with_images = [scan for scan in scans if set(wanted) <= set(scan.images)]
+    there = {scan.id for scan in kept}
+    with_images = [scan for scan in scans if set(wanted) <= set(scan.images) or scan.id in there]
     cases = [case for scan in with_images for case in _cases_of_scan(scan, wanted, variants, need_label)]
     opened = _opened(cases, layout.slices if data.slices is None else data.slices, need_label)
     names = {scan.id for scan in kept}
@@ -93,13 +111,14 @@ def _cases_of_layout(
 def _scans_of_layout(layout: Layout, root: Path, data: DataConfig, need_label: bool) -> list[Scan]:
     if need_label and not layout.labels:
         raise InputError(f"layout {layout.name} has no labels, which are needed to train and to evaluate")
-    files = files_below(root)
+    files = files_below(root, layout.ignore)
     images, labels = match_files(files, layout)
     if not images:
         raise InputError(_nothing_found(layout, root, files))
     check_selection(data.select, [*images, *labels], layout, need_label)
     images, labels = selected(images, layout, data.select), selected(labels, layout, data.select)
-    scans = [scan for scan in join_scans(images, labels, layout, root) if scan.images or need_label]
+    joined = join_scans(images, labels, layout, root, need_label)
+    scans = [scan for scan in joined if scan.images or need_label]
     if not scans:
         raise InputError(f"data.select leaves no scan of layout {layout.name} in {root}")
     return scans
@@ -107,7 +126,7 @@ def _scans_of_layout(layout: Layout, root: Path, data: DataConfig, need_label: b
 
 def _cases_of_scan(scan: Scan, wanted: Sequence[str], variants: Sequence[Values], need_label: bool) -> list[Case]:
     """One case, or one for each rater where labels of several are kept."""
-    images = {channel: scan.images[channel] for channel in wanted}
+    images = {channel: scan.images[channel] for channel in wanted if channel in scan.images}
     only = next(iter(scan.labels.values())) if len(scan.labels) == 1 else None
     case = Case(scan.id, scan.group, scan.id, images, only, slice_number=scan.slice_number)
     if len(variants) <= 1 or not need_label or not scan.labels:
@@ -143,7 +162,7 @@ def _id(scan: Scan, variant: Values) -> str:
 
 def _nothing_found(layout: Layout, root: Path, files: Sequence[Path]) -> str:
     """What was looked for, what is there instead, and which other layout knows it."""
-    spellings = listing([text for texts in layout.channels.values() for text in texts], limit=10)
+    spellings = listing([text for texts in layout.channels.values() for text in texts] or ["0000 and so on"], limit=10)
     others = [other for other in describe_layouts() if other.name != layout.name]
     fitting = [other.name for other in others if match_files(files, other, by_name=True)[0]]
     hint = f"; layout {listing(fitting)} fits some of them" if fitting else ""

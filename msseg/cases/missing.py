@@ -1,15 +1,85 @@
 """Scans that lack a channel or a label."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from msseg.cases.case import Case
+from msseg.cases.channels import distinct
 from msseg.cases.layout import Layout
 from msseg.cases.names import counted, listing
 from msseg.cases.scans import Scan, Values
+from msseg.config.data import Missing
 from msseg.errors import InputError
 
 _LOG = logging.getLogger(__name__)
+
+
+def usable_scans(
+    scans: Sequence[Scan],
+    models: Sequence[Sequence[str]],
+    missing: Missing,
+    layout: Layout,
+    root: Path,
+    incomplete: bool = False,
+) -> list[Scan]:
+    """The scans that `data.missing` lets through: without those that it skips; what is skipped or filled is logged.
+
+    Where `incomplete`, scans without any channel of a model are let through too, unless they are skipped.
+
+    Raises:
+        InputError: All lack something, or a scan has none of the channels of a model.
+    """
+    if missing == "skip" and not any(set(distinct(models)) <= set(scan.images) for scan in scans):
+        refuse_incomplete(scans, distinct(models), None, layout, root)
+    there = {scan.id: scan.images for scan in scans}
+    kept = _usable(there, models, missing, f"{root} (layout {layout.name})", noun_of(scans, layout), incomplete)
+    return [scan for scan in scans if scan.id in kept]
+
+
+def usable_cases(
+    cases: Sequence[Case], models: Sequence[Sequence[str]], missing: Missing, table: Path, incomplete: bool = False
+) -> list[Case]:
+    """The same for the rows of a table.
+
+    Raises:
+        InputError: As `usable_scans`.
+    """
+    if missing == "skip" and not any(set(distinct(models)) <= set(case.images) for case in cases):
+        raise InputError(f"no row of {table} has all of the channels {', '.join(distinct(models))}: none is left")
+    kept = _usable({case.id: case.images for case in cases}, models, missing, str(table), "case", incomplete)
+    return [case for case in cases if case.id in kept]
+
+
+def _usable(
+    there: Mapping[str, Collection[str]],
+    models: Sequence[Sequence[str]],
+    missing: Missing,
+    place: str,
+    noun: str,
+    incomplete: bool,
+) -> set[str]:
+    """Ids that are kept, of ids with their channels."""
+    lacks = {
+        channel: [name for name, of in there.items() if channel not in of]
+        for channel in distinct(models)
+        if any(channel not in of for of in there.values())
+    }
+    lacking = {name for names in lacks.values() for name in names}
+    if missing == "error" or not lacking:
+        return set(there)
+    for model in models if missing == "zero" and not incomplete else ():
+        without = [name for name, of in there.items() if not set(model) & set(of)]
+        if without:
+            raise InputError(
+                f"data.missing is zero, but {listing(without)} in {place} {'has' if len(without) == 1 else 'have'} no"
+                f" image of {' or '.join(model)} at all: leave them out (data.missing: skip)"
+            )
+    parts = "; ".join(f"no {channel} for {listing(names)}" for channel, names in lacks.items())
+    what = "left out (data.missing: skip)" if missing == "skip" else "filled with zeros (data.missing: zero)"
+    verbs = ("lacks a channel and is", "lack a channel and are")[len(lacking) > 1]
+    _LOG.warning("%d of %s in %s %s %s: %s", len(lacking), counted(len(there), noun), place, verbs, what, parts)
+    return set(there) - lacking if missing == "skip" else set(there)
 
 
 def complete_scans(
@@ -102,7 +172,7 @@ def _who(names: Sequence[str], total: int, noun: str) -> str:
 
 
 def _advice(wanted: Sequence[str], scans: Sequence[Scan], noun: str) -> str:
-    ways = ["add them", f"leave {noun}s out with data.select"]
+    ways = ["add them", f"leave {noun}s out with data.select or data.missing: skip"]
     complete = [channel for channel in wanted if all(channel in scan.images for scan in scans)]
     if 0 < len(complete) < len(wanted):
         ways.append(f"ask only for channels that all have (data.channels: [{', '.join(complete)}])")

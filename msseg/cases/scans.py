@@ -1,23 +1,23 @@
 """Files -> scans: which images and labels a layout finds, and which of them belong together."""
 
+import json
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from msseg.cases.layout import Layout
 from msseg.cases.names import listing, matches, matches_any
 from msseg.cases.pages import count_pages, is_stack_file
-from msseg.cases.patterns import FIELDS, Pattern
+from msseg.cases.patterns import Pattern
 from msseg.cases.tree import relative
 from msseg.config.problems import nearest
 from msseg.errors import InputError
 
 Values = tuple[tuple[str, str], ...]
-"""Fields and their values, in the order of FIELDS."""
-Place = TypeVar("Place", str, Values)
+"""Fields and their values, in the order in which a layout has them; without those that are absent."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Match:
 
     path: Path
     values: Mapping[str, str]
+    pattern: str = ""
+    """The pattern that took it."""
 
 
 @dataclass
@@ -66,9 +68,9 @@ def match_files(files: Sequence[Path], layout: Layout, by_name: bool = False) ->
                 )
             image, label = (image, None) if of_image > of_label else (None, label)
         if image is not None:
-            images.append(Match(path / image.pattern.inside, image.values))
+            images.append(Match(path / image.pattern.inside, image.values, image.pattern.text))
         if label is not None:
-            labels.append(Match(path / label.pattern.inside, label.values))
+            labels.append(Match(path / label.pattern.inside, label.values, label.pattern.text))
     return images, labels
 
 
@@ -97,21 +99,38 @@ def selected(found: Sequence[Match], layout: Layout, select: Mapping[str, Sequen
     ]
 
 
-def join_scans(images: Sequence[Match], labels: Sequence[Match], layout: Layout, root: Path) -> list[Scan]:
+def join_scans(
+    images: Sequence[Match], labels: Sequence[Match], layout: Layout, root: Path, need_label: bool = True
+) -> list[Scan]:
     """Images and labels whose fields agree, as scans sorted by id; a label without any image is a scan too.
+
+    Args:
+        images: What was found and kept.
+        labels: What was found and kept.
+        layout: Says what tells scans apart.
+        root: The data set's folder, for messages.
+        need_label: Whether two labels in one place are an error; otherwise such a scan has none.
 
     Raises:
         InputError: Two files claim the same place, or two scans have the same id.
     """
     scans: dict[Values, Scan] = {}
+    taken: dict[tuple[int, str | Values], Match] = {}
     for match in images:
-        scan = _scan_of(match, layout, scans)
-        channel = layout.channel_of(match.values)
-        _put(scan.images, channel, match.path, f"{scan.id} has two images of {channel}", root)
+        scan, channel = _scan_of(match, layout, scans), layout.channel_of(match.values)
+        other = taken.setdefault((id(scan), channel), match)
+        if other.path != match.path:
+            raise InputError(_claim(f"{scan.id} has two images of {channel}", other, match, layout, root))
+        scan.images[channel] = match.path
     for match in labels:
-        scan = _scan_of(match, layout, scans)
-        variant = _pick(match.values, layout.label_fields)
-        _put(scan.labels, variant, match.path, f"{scan.id} has two labels", root)
+        scan, variant = _scan_of(match, layout, scans), _pick(match.values, layout.label_fields)
+        other = taken.setdefault((id(scan), variant), match)
+        if other.path == match.path:
+            scan.labels[variant] = match.path
+        elif need_label:
+            raise InputError(_claim(f"{scan.id} has two labels", other, match, layout, root))
+        else:
+            scan.labels.pop(variant, None)
     _check_ids(scans, layout)
     return sorted(scans.values(), key=lambda scan: scan.id)
 
@@ -133,31 +152,35 @@ def _fit(path: Path, patterns: Sequence[Pattern], by_name: bool) -> _Fit | None:
 
 
 def _pick(values: Mapping[str, str], names: Sequence[str]) -> Values:
-    return tuple((name, values[name]) for name in FIELDS if name in names and name in values)
+    return tuple((name, values[name]) for name in names if values.get(name))
 
 
 def _scan_of(match: Match, layout: Layout, scans: dict[Values, Scan]) -> Scan:
     number = int(match.values["slice"]) if "slice" in match.values else None
     values = match.values if number is None else {**match.values, "slice": str(number)}
-    key = _pick(values, [name for name in FIELDS if name not in ("channel", *layout.label_fields)])
+    key = _pick(values, layout.scan_fields)
     if key not in scans:
         scans[key] = Scan(layout.scan_id(match.values), layout.group_of(match.values), number)
     return scans[key]
 
 
-def _put(places: dict[Place, Path], place: Place, path: Path, claim: str, root: Path) -> None:
-    """Store a file, unless another one is there already."""
-    other = places.setdefault(place, path)
-    if other == path:
-        return
-    first, second = relative(other, root), relative(path, root)
-    if first.parent == second.parent:
+def _claim(claim: str, one: Match, other: Match, layout: Layout, root: Path) -> str:
+    """What to say of two files in one place, and how to choose."""
+    first, second = relative(one.path, root), relative(other.path, root)
+    differing = [name for name in layout.choose if one.values.get(name, "") != other.values.get(name, "")]
+    if differing:
+        name = differing[0]
+        values = listing([repr(match.values.get(name, "")) for match in (one, other)])
+        value = one.values.get(name, "")
+        chosen = f"data.select: {{{name}: {json.dumps([value])}}}, or --select {name}={value}"
+        advice = f"say which {name} is meant ({values}): {chosen}"
+    elif first.parent == second.parent:
         advice = "keep one of them"
     else:
         shared = Path(os.path.commonpath([first, second])).parts
         folders = [str(root.joinpath(*file.parts[: len(shared) + 1])) for file in (first, second)]
         advice = f"give the folder of one variant ({' or '.join(folders)}) as data.root or with --data"
-    raise InputError(f"{claim}: {first} and {second}; {advice}")
+    return f"{claim}: {first} and {second}; {advice}"
 
 
 def _check_ids(scans: Mapping[Values, Scan], layout: Layout) -> None:
@@ -186,7 +209,8 @@ def _check_values(name: str, wildcards: Sequence[str], found: Sequence[Match]) -
     there = sorted({match.values[name] for match in found if name in match.values})
     for wildcard in wildcards:
         if not any(matches(value, wildcard) for value in there):
+            shown = [value or "'' (absent)" for value in there]
             raise InputError(
-                f"data.select keeps {name} {wildcard}, but no file has it{nearest(wildcard, there)}"
-                f" There are: {listing(there, limit=10)}"
+                f"data.select keeps {name} {wildcard or repr('')}, but no file has it{nearest(wildcard, there)}"
+                f" There are: {listing(shown, limit=10)}"
             )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from msseg.cases.case import Case
-from msseg.cases.names import counted
+from msseg.cases.names import counted, listing
 from msseg.cases.pages import count_pages
 from msseg.errors import InputError
 
@@ -67,6 +67,13 @@ def _linked(cases: Sequence[Case]) -> list[Case]:
     for path in dict.fromkeys(files):
         _require_one_page(path)
     numbers = sorted(images)
+    channels = set().union(*images.values())
+    for number in numbers:
+        if lacking := sorted(channels - set(images[number])):
+            raise InputError(
+                f"slice {number} of the stack {cases[0].group} has no {listing(lacking)}, but other slices have; a"
+                " channel may be missing from whole stacks alone"
+            )
     series = {channel: tuple(images[number][channel] for number in numbers) for channel in cases[0].images}
     places = {number: index for index, number in enumerate(numbers)}
     span = (numbers[0], numbers[-1])

@@ -41,9 +41,16 @@ class Table:
         return tuple(name for name in self.columns if name not in RESERVED)
 
     def cases(
-        self, wanted: Sequence[str], select: Mapping[str, Sequence[str]], root: Path | None, need_label: bool
+        self,
+        wanted: Sequence[str],
+        select: Mapping[str, Sequence[str]],
+        root: Path | None,
+        need_label: bool,
+        incomplete: bool = False,
     ) -> list[Case]:
         """The rows as cases; relative paths start from `root`, or else from the table's own folder.
+
+        Where cases may be `incomplete`, a case has the channels of which its row names a file.
 
         Raises:
             InputError: A cell that is needed is empty, a case is named twice, or nothing is selected.
@@ -51,7 +58,8 @@ class Table:
         if need_label and "label" not in self.columns:
             raise InputError(f"{self.path} has no column label, which is needed to train and to evaluate")
         rows = self._selected(select)
-        self._refuse_empty(rows, [*NEEDED, *wanted, *(["label"] if need_label else [])])
+        channels = () if incomplete else wanted
+        self._refuse_empty(rows, [*NEEDED, *channels, *(["label"] if need_label else [])])
         self._refuse_repeated(rows)
         base = absolute(root if root is not None else self.path.parent)
         return [_case(row.cells, wanted, base, self._slice_number(row)) for row in rows]
@@ -169,7 +177,7 @@ def _case(cells: Mapping[str, str], wanted: Sequence[str], base: Path, slice_num
         id=cells["case"],
         group=cells["group"],
         scan=cells.get("scan") or cells["case"],
-        images={channel: _resolve(cells[channel], base) for channel in wanted},
+        images={channel: _resolve(cells[channel], base) for channel in wanted if cells[channel]},
         label=_resolve(label, base) if label else None,
         slice_number=slice_number,
     )

@@ -5,12 +5,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from msseg.cases.names import counted, listing
+from msseg.cases.names import counted, listing, matches_any
 from msseg.errors import InputError
 
 
-def files_below(root: Path) -> list[Path]:
+def files_below(root: Path, ignore: Sequence[str] = ()) -> list[Path]:
     """All files below a folder, sorted, as absolute paths; links are followed, what is hidden is left out.
+
+    Args:
+        root: The folder.
+        ignore: Names of folders and files to leave aside, with `*` and `?`.
 
     Raises:
         InputError: The folder or one below it does not exist or cannot be read.
@@ -20,16 +24,16 @@ def files_below(root: Path) -> list[Path]:
     if not root.is_dir():
         hint = "; to read a table, set data.table" if root.suffix.lower() in (".csv", ".tsv") else ""
         raise InputError(f"the data folder {root} is a file, not a folder{hint}")
-    return sorted(_walk(absolute(root)))
+    return sorted(_walk(absolute(root), ignore))
 
 
 def describe_files(files: Sequence[Path], root: Path) -> str:
     """What a folder holds: number of files, their kinds, the first few of the most frequent kind."""
     if not files:
         return "the folder holds no files"
-    kinds = Counter(_kind(path) for path in files).most_common()
+    kinds = Counter(file_kind(path) for path in files).most_common()
     numbers = listing([f"{number} {kind}" for kind, number in kinds], limit=4)
-    examples = [str(relative(path, root)) for path in files if _kind(path) == kinds[0][0]][:3]
+    examples = [str(relative(path, root)) for path in files if file_kind(path) == kinds[0][0]][:3]
     return f"the folder holds {counted(len(files), 'file')} ({numbers}), such as {listing(examples)}"
 
 
@@ -44,15 +48,15 @@ def absolute(path: Path) -> Path:
     return path.resolve() if ".." in path.parts else path.absolute()
 
 
-def _walk(root: Path) -> Iterator[Path]:
+def _walk(root: Path, ignore: Sequence[str]) -> Iterator[Path]:
     for folder, folders, names in os.walk(root, followlinks=True, onerror=_refuse):
-        folders[:] = [name for name in folders if _wanted(name) and not _leads_back(folder, name)]
-        yield from (Path(folder, name) for name in names if _wanted(name))
+        folders[:] = [name for name in folders if _wanted(name, ignore) and not _leads_back(folder, name)]
+        yield from (Path(folder, name) for name in names if _wanted(name, ignore))
 
 
-def _wanted(name: str) -> bool:
+def _wanted(name: str, ignore: Sequence[str]) -> bool:
     """Hidden files are none of a data set's: `._x.nii` and __MACOSX are what macOS adds to archives."""
-    return not name.startswith(".") and name != "__MACOSX"
+    return not name.startswith(".") and name != "__MACOSX" and not matches_any(name, ignore)
 
 
 def _leads_back(folder: str, name: str) -> bool:
@@ -65,6 +69,7 @@ def _refuse(error: OSError) -> None:
     raise InputError(f"the folder {error.filename} cannot be read: {error.strerror}") from error
 
 
-def _kind(path: Path) -> str:
+def file_kind(path: Path) -> str:
+    """The ending of a file's name, as messages show it."""
     suffixes = path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:]
     return "".join(suffixes) or "without suffix"

@@ -34,7 +34,28 @@ def predict(
         float | None,
         typer.Option(help="Foreground is above this probability; default: the model's.", show_default=False),
     ] = None,
+    smallest_lesion: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MM3", help="Take lesions below this volume out of masks; default: the model's.", show_default=False
+        ),
+    ] = None,
     layout: Annotated[str | None, typer.Option(help="INPUT is a data set of this layout.", show_default=False)] = None,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD=VALUE",
+            help="With --layout, keep files of this value, as data.select does: patient=anna, run=1,2, run= (absent).",
+            show_default=False,
+        ),
+    ] = None,
+    missing: Annotated[
+        Literal["error", "skip", "zero"],
+        typer.Option(
+            help="With --layout, cases without one of the model's channels: fail (the others go on), are left out, or"
+            " have zeros there."
+        ),
+    ] = "error",
     ensemble: Annotated[
         list[Path] | None,
         typer.Option(help="Another model to average with (several times for more).", show_default=False),
@@ -65,6 +86,13 @@ def predict(
         Literal["refuse", "grey"] | None,
         typer.Option(help="RGB images: refuse them, or take their brightness.", show_default=False),
     ] = None,
+    align: Annotated[
+        Literal["refuse", "resample"] | None,
+        typer.Option(
+            help="Channels on another grid than the first: refuse the case, or resample them; default: the model's.",
+            show_default=False,
+        ),
+    ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
     precision: Annotated[Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Arithmetic.")] = "auto",
 ) -> None:
@@ -75,25 +103,37 @@ def predict(
     from msseg.config.data import DataConfig
     from msseg.inference.batch import predict_batch
     from msseg.inference.changes import Changes
-    from msseg.inference.inputs import inputs_from_arguments, inputs_from_cases, named_channels
+    from msseg.inference.failures import failure_table
+    from msseg.inference.inputs import inputs_from_arguments, inputs_from_cases, named_by_bids, named_channels
     from msseg.inference.predictor import load_model
     from msseg.inference.progress import case_progress, say
 
-    changes = Changes(segment, segment_threshold, orientations, colour)
+    if layout is None and (select or missing != "error"):
+        raise InputError("--select and --missing are of data sets: name the layout of INPUT with --layout as well")
+    changes = Changes(segment, segment_threshold, orientations, colour, smallest_lesion, align)
     predictor = load_model(
-        [model, *(ensemble or [])], device, precision, channels=named_channels(inputs), changes=changes
+        [model, *(ensemble or [])],
+        device,
+        precision,
+        channels=named_channels(inputs),
+        changes=changes,
+        missing="zero" if missing == "zero" else "error",
     )
     if layout is None:
         cases = inputs_from_arguments(inputs, predictor.channels)
     else:
-        data = DataConfig(layout=layout, channels=("+".join(predictor.channels),))
-        found = [case for folder in inputs for case in find_cases(data, Path(folder), need_label=False)]
-        cases = inputs_from_cases(found, predictor.channels)
+        wanted = "+".join(predictor.channels)
+        data = DataConfig(layout=layout, channels=(wanted,), select=_selection(select or []), missing=missing)
+        found = [
+            case for folder in inputs for case in find_cases(data, Path(folder), need_label=False, incomplete=True)
+        ]
+        cases = inputs_from_cases(found, predictor.channels, incomplete=missing == "zero")
+    cases = named_by_bids(cases)
     console, errors = Console(), Console(stderr=True)
     results = predict_batch(
         predictor, cases, out, probability=probability, threshold=threshold, submission=format == "isbi2012"
     )
-    failed: list[str] = []
+    failed: dict[str, Exception] = {}
     crash: Exception | None = None
     with case_progress(console, "predicting", len(cases)) as done:
         for result in results:
@@ -103,13 +143,26 @@ def predict(
             elif len(cases) == 1:
                 raise result.error
             else:
-                failed.append(result.input.name)
+                failed[result.input.name] = result.error
                 say(errors, f"{result.input.name}: {result.error}", "red")
                 if not isinstance(result.error, InputError):
                     crash = crash or result.error  # a fault of ours is told, but costs the other cases nothing
+    if failed:
+        say(errors, failure_table(failed))
     if crash:
         raise crash
     if len(failed) == len(cases):
         raise InputError(f"none of {len(cases)} cases could be predicted; the reasons are above")
     if failed:
-        raise PartialFailureError(f"{len(failed)} of {len(cases)} could not be predicted: {', '.join(failed)}")
+        raise PartialFailureError(f"{len(failed)} of {len(cases)} cases could not be predicted")
+
+
+def _selection(texts: list[str]) -> dict[str, tuple[str, ...]]:
+    """`run=1,2` as `data.select` has it."""
+    chosen: dict[str, tuple[str, ...]] = {}
+    for text in texts:
+        name, equals, values = text.partition("=")
+        if not equals or not name:
+            raise InputError(f"--select {text} is not understood: write FIELD=VALUE, such as patient=anna")
+        chosen[name] = (*chosen.get(name, ()), *values.split(","))
+    return chosen

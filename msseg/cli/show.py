@@ -1,18 +1,48 @@
 """`msseg layouts`, `networks`, `losses` and `schema`: what there is."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from msseg.errors import InputError
 
 if TYPE_CHECKING:
     from msseg.config.section import Section
 
 
-def layouts() -> None:
-    """Named layouts: how the files of known data sets are recognised."""
+def layouts(
+    source: Annotated[
+        Path | None, typer.Argument(metavar="[SOURCE]", help="With --try: the data set's folder.", show_default=False)
+    ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            "--try",
+            metavar="NAME|FILE",
+            help="Try a layout on SOURCE: what each pattern finds, which scans there are, and what is left over.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Named layouts: how the files of known data sets are recognised; or, with --try, what one of them finds."""
+    if layout is None and source is None:
+        _list_layouts()
+    elif layout is None or source is None:
+        raise InputError("to try a layout, give it and the data set's folder: msseg layouts --try NAME|FILE SOURCE")
+    else:
+        from msseg.cases.layout import read_layout
+        from msseg.cases.trial import describe_trial, try_layout
+
+        print("\n".join(describe_trial(try_layout(read_layout(layout), source))))
+
+
+def _list_layouts() -> None:
     from msseg.cases.layout import describe_layouts
 
     for layout in describe_layouts():
         print(f"{layout.name}: {layout.title}")
-        print(f"  channels: {', '.join(layout.channels)}")
+        print(f"  channels: {', '.join(layout.channels) or f'as {layout.channels_from} names them'}")
         for pattern in layout.images:
             print(f"  images:   {pattern}")
         for pattern in layout.labels:

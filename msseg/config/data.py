@@ -42,8 +42,16 @@ def _as_names(value: object) -> object:
     return tuple(str(entry) if type(entry) is int else entry for entry in entries) if value is not None else None
 
 
+def _whole_values(values: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    if values is not None and (not values or min(values) < 1):
+        raise ValueError(f"is {list(values)}; list the values that are foreground, each 1 or more (0 is background)")
+    return values
+
+
 LabelMeaning = Literal["mask", "inside", "membrane", "instances"]
 """What the values of a label file stand for."""
+Missing = Literal["error", "skip", "zero"]
+"""What becomes of a case without one of the channels."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Names = Annotated[
     tuple[Text, ...] | None,
@@ -70,6 +78,9 @@ class DataConfig(Section):
     foreground (lesions). `inside`: a boundary map of two values, the higher is the inside of neurites or cells.
     `membrane`: two values, the higher is membrane. `instances`: 0 is background, any other value the number of an
     object, of which every one is kept apart from those it touches."""
+    label_values: Annotated[tuple[int, ...] | None, AfterValidator(_whole_values)] = None
+    """Which values of a `mask` are foreground, e.g. `[1, 3]`; null: all above 0.5, but a label that holds several
+    different whole values besides 0 is refused, since it may tell several tissues apart."""
     membrane_width: int = Field(default=2, ge=1)
     """Pixels between touching objects of `instances` that become membrane."""
     channels: Annotated[tuple[str, ...], AfterValidator(_joined_channels), AfterValidator(_unique)] = ()
@@ -78,6 +89,10 @@ class DataConfig(Section):
     select: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = {}
     """Keep only files whose named field (or rows whose column) has one of these values, e.g.
     `rater: ["1", "2"]` or `patient: ["training*"]`; `*` matches anything."""
+    missing: Missing = "error"
+    """What becomes of cases that lack a channel which is asked for. `error`: they are named, and nothing is run.
+    `skip`: they are left out, with a warning that names them. `zero`: the network sees the channel as zeros, its mean
+    after normalisation; each model needs at least one of its channels."""
     cache: Text | None = None
     """Folder for preprocessed volumes; null: `cache` in the run folder. Runs on the same data may share one."""
 
@@ -85,6 +100,8 @@ class DataConfig(Section):
     def _one_door(self) -> Self:
         if self.layout is not None and self.table is not None:
             raise ValueError("give either layout or table, not both")
+        if self.label_values is not None and self.label_meaning not in (None, "mask"):
+            raise ValueError(f"label_values are of masks, but label_meaning is {self.label_meaning}: leave one out")
         return self
 
     def path(self) -> Path | None:

@@ -12,7 +12,7 @@ from msseg.config.network import NetworkConfig, ResidualUNet3dConfig
 from msseg.config.patches import PAPER_ORDER, Augmentation, PatchesConfig
 from msseg.config.preprocessing import PreprocessingConfig
 from msseg.config.section import Section
-from msseg.config.training import OptimiserConfig, ScheduleConfig, TrainingConfig
+from msseg.config.training import SELECTED_FOR, OptimiserConfig, ScheduleConfig, TrainingConfig
 
 NAME = "^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
@@ -47,9 +47,15 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _task_fits(self) -> Self:
-        needed = {"val_v_rand": "membranes", "val_seg": "cells"}.get(self.training.select, self.task)
+        needed = SELECTED_FOR.get(self.training.select, self.task)
         if needed != self.task:
             raise ValueError(f"training.select {self.training.select} is measured for task {needed}, not {self.task}")
+        return self
+
+    @model_validator(mode="after")
+    def _lesions_are_of_lesions(self) -> Self:
+        if self.inference.smallest_lesion_mm3 and self.task != "lesions":
+            raise ValueError(f"inference.smallest_lesion_mm3 is for task lesions; for {self.task} leave it at 0")
         return self
 
     @model_validator(mode="after")

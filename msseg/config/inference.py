@@ -1,8 +1,9 @@
 """How volumes are predicted and how predictions are judged."""
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from msseg.config.section import Section, Seed
 
@@ -26,6 +27,8 @@ class InferenceConfig(Section):
     orientations."""
     threshold: Probability = 0.5
     """A voxel is foreground (lesion, inside of a neurite or cell) where its probability is above this."""
+    smallest_lesion_mm3: float = Field(default=0, ge=0)
+    """Lesions (26-connected) with a smaller volume are taken out of the mask; the probability keeps them. 0: none is."""
     segment: Literal["none", "watershed"] = "none"
     """`watershed`: number the neurites or cells of each slice; regions above `segment_threshold` grow to the membrane
     between them."""
@@ -33,6 +36,12 @@ class InferenceConfig(Section):
     """Probability above which regions begin; null: the one that scores best on the validation cases."""
     smallest_segment: int = Field(default=16, ge=1)
     """Pixels that a region above the threshold needs to begin a segment."""
+
+
+def _rising(edges: tuple[float, ...]) -> tuple[float, ...]:
+    if any(low >= high for low, high in pairwise((0.0, *edges))):
+        raise ValueError(f"is {list(edges)}; list volumes above 0, each larger than the one before")
+    return edges
 
 
 class EvaluationConfig(Section):
@@ -44,3 +53,14 @@ class EvaluationConfig(Section):
     """Seed of the bootstrap."""
     thresholds: Annotated[tuple[Probability, ...], Field(min_length=1)] = tuple(step / 10 for step in range(10))
     """Thresholds at which membranes are scored; the challenge's are 0.0, 0.1 ... 0.9."""
+    connectivity: Literal[6, 18, 26] = 26
+    """Neighbours that make one lesion: 6: voxels that share a face; 18: an edge as well; 26: a corner as well."""
+    min_lesion_mm3: float = Field(default=0.0, ge=0)
+    """Lesions below this volume (mm^3) are left out, in prediction and truth, where lesions are counted and compared;
+    scores of voxels know nothing of it."""
+    overlap: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of a lesion that the other mask's lesions have to cover for it to be found; 0: one voxel is enough."""
+    strata_mm3: Annotated[tuple[float, ...], AfterValidator(_rising)] = (10.0, 50.0, 250.0)
+    """Volumes (mm^3) that part the lesions into classes of size, for which LTPR and LFPR are told apart."""
+    tolerance_mm: float = Field(default=1.0, ge=0)
+    """Distance (mm) up to which surfaces count as the same in the surface DSC."""

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from msseg.config.section import ByName, Section
+from msseg.config.section import ByName, OrWord, Section
 
 UNET2D_VALID_MARGIN = 92
 """Pixels on each side that a U-Net without padding uses up: two a level, worth 1, 2, 4, 8 and 16 pixels of the image on
@@ -16,6 +16,19 @@ MCDNN_SMALLEST_WINDOW = 63
 """Below, nothing would be left of a window behind four convolutions and poolings."""
 
 Dropout = Annotated[float, Field(ge=0, lt=1)]
+Step = Literal[1, 2]
+Steps = tuple[Step, Step, Step]
+TWICE: Steps = (2, 2, 2)
+
+
+def _halves_something(strides: tuple[Steps, ...]) -> tuple[Steps, ...]:
+    if (1, 1, 1) in strides:
+        raise ValueError("has a level with [1, 1, 1]: each level halves at least one axis")
+    return strides
+
+
+ThreeLevels = Annotated[tuple[Steps, Steps, Steps], AfterValidator(_halves_something)]
+FourLevels = Annotated[tuple[Steps, Steps, Steps, Steps], AfterValidator(_halves_something)]
 
 
 class ResidualUNet3dConfig(Section):
@@ -28,6 +41,12 @@ class ResidualUNet3dConfig(Section):
     """Share of feature maps that are dropped in training."""
     deep_supervision: bool = False
     """Also train logit maps of the lower decoder levels."""
+    strides: Annotated[FourLevels | Literal["auto"], OrWord()] = (
+        TWICE, TWICE, TWICE, TWICE,
+    )  # fmt: skip
+    """From each level to the next, by how much each axis is divided. An axis of thick voxels gets 1 at first, and
+    convolutions do not reach along it until it is halved. `auto`: 1 along axes whose voxels are at least twice as long
+    as the shortest at that level; the model folder has the numbers."""
 
 
 class UNet3dConfig(Section):
@@ -40,6 +59,10 @@ class UNet3dConfig(Section):
     """Share of feature maps that are dropped in training; 0 as published."""
     deep_supervision: bool = False
     """Also train logit maps of the lower decoder levels."""
+    strides: Annotated[ThreeLevels | Literal["auto"], OrWord()] = (
+        TWICE, TWICE, TWICE,
+    )  # fmt: skip
+    """From each level to the next, by how much each axis is divided; as for the residual U-Net, with three levels."""
 
 
 class _SliceConfig(Section):

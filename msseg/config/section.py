@@ -1,7 +1,7 @@
 """The base of all configuration sections, and value types that several of them have."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -31,6 +31,45 @@ class ByName:
         """Either a name or a section."""
         sections = handler(schema)
         return {"anyOf": [{"enum": list(sections["discriminator"]["mapping"]), "type": "string"}, sections]}
+
+
+@dataclass(frozen=True)
+class OrWord:
+    """Marks `list of numbers | Literal[word]`: a list in whose place a word may stand (`spacing: median`).
+
+    A plain union would answer a wrong number with a complaint about each of its members.
+    """
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """The word as it is, anything else as the list."""
+        numbers, literal = get_args(source)
+        (word,) = get_args(literal)
+
+        def validate(value: object, as_list: core_schema.ValidatorFunctionWrapHandler) -> object:
+            if not isinstance(value, str):
+                return as_list(_with_tuples(value))
+            if value != word:
+                raise ValueError(f"is '{value}'; give a list of numbers, or {word}")
+            return value
+
+        return core_schema.no_info_wrap_validator_function(
+            validate,
+            handler.generate_schema(numbers),
+            metadata={"word": word},
+            serialization=core_schema.plain_serializer_function_ser_schema(_serialised, info_arg=True),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Either the word or the list."""
+        inner = cast(core_schema.WrapValidatorFunctionSchema, schema)
+        return {"anyOf": [handler(inner["schema"]), {"const": inner["metadata"]["word"], "type": "string"}]}
+
+
+def _serialised(value: object, info: core_schema.SerializationInfo) -> object:
+    """Tuples, which are lists in JSON."""
+    if info.mode != "json" or not isinstance(value, tuple):
+        return value
+    return [_serialised(item, info) for item in value]
 
 
 def _named_section(value: object) -> object:

@@ -1,12 +1,47 @@
 """How a network is trained: optimiser, schedule, length, precision."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from msseg.config.section import Section, Seed
 
 Positive = Annotated[float, Field(gt=0)]
+
+
+def _as_column(name: object) -> object:
+    """`isbi_score` stands for the column that it is logged in, `val_isbi_score`."""
+    return f"val_{name}" if f"val_{name}" in get_args(Selected) else name
+
+
+Selected = Literal[
+    "val_loss",
+    "val_dsc",
+    "val_v_rand",
+    "val_seg",
+    "val_iou",
+    "val_isbi_score",
+    "val_lesion_f1",
+    "val_msseg_f1",
+    "val_ltpr",
+    "val_lfpr",
+    "val_surface_dsc",
+    "val_hd95",
+    "val_assd",
+    "val_volume_difference",
+]
+"""Columns of the epoch table that models can be selected by."""
+_SPELLINGS = [spelling for name in get_args(Selected) for spelling in (name, name.removeprefix("val_"))]
+Selection = Annotated[
+    Selected, BeforeValidator(_as_column), WithJsonSchema({"type": "string", "enum": _SPELLINGS}, mode="validation")
+]
+SELECTED_LOW: frozenset[Selected] = frozenset({"val_loss", "val_lfpr", "val_hd95", "val_assd", "val_volume_difference"})
+"""Those of which the lower value is the better one."""
+SELECTED_FOR: Mapping[str, str] = {"val_v_rand": "membranes", "val_seg": "cells"} | dict.fromkeys(
+    get_args(Selected)[4:], "lesions"
+)
+"""Which task each of the others than `val_loss` and `val_dsc` is measured for."""
 
 
 class OptimiserConfig(Section):
@@ -38,9 +73,11 @@ class TrainingConfig(Section):
     """Epochs between validations (sliding windows over whole validation volumes)."""
     patience: int | None = Field(default=5, ge=1)
     """Stop after this many validations without improvement; null: never."""
-    select: Literal["val_loss", "val_dsc", "val_v_rand", "val_seg"] = "val_loss"
-    """What improvement is measured by; the best state by this is the model that is kept. `val_v_rand` is for membranes,
-    `val_seg` for cells."""
+    select: Selection = "val_loss"
+    """What improvement is measured by; the best state by this is the model that is kept. `val_loss` and `val_dsc` are
+    for every task, `val_v_rand` is for membranes, `val_seg` for cells, the others are for lesions: means over the
+    validation cases, the lower the better for `val_lfpr`, `val_hd95`, `val_assd` and `val_volume_difference` (its
+    absolute value). `val_` may be left out."""
     gradient_clip: Positive | None = None
     """Largest norm of the gradient; null: not clipped."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

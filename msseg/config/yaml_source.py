@@ -13,6 +13,9 @@ Place = tuple[str | int, ...]
 COMMAND_LINE = 0
 """Stands in place of a line for values from the command line."""
 
+LARGEST = 100_000
+"""Values that a file may hold, counting again what its aliases repeat: nine lines of aliases can spell 10^9 of them."""
+
 _FLOAT = (
     "tag:yaml.org,2002:float",
     re.compile(
@@ -23,7 +26,35 @@ _FLOAT = (
 )
 
 
-class _Loader(yaml.SafeLoader):
+class BoundedLoader(yaml.SafeLoader):
+    """PyYAML's safe loader, which makes plain values and runs nothing; it refuses aliases that grow beyond measure."""
+
+    def compose_document(self) -> yaml.Node | None:
+        """The document's tree of nodes."""
+        root = super().compose_document()
+        if root is not None and _size(root, {}) > LARGEST:
+            raise yaml.YAMLError(f"with its aliases it holds more than {LARGEST:,} values")
+        return root
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """Number of values at and below a node; shared nodes are counted each time but measured once."""
+    if id(node) not in known:
+        below = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+        known[id(node)] = 1 + (0 if isinstance(node, yaml.ScalarNode) else sum(_size(part, known) for part in below))
+    return known[id(node)]
+
+
+def load_plain(text: str) -> Any:
+    """Plain values of YAML 1.1 from a source that is not trusted.
+
+    Raises:
+        yaml.YAMLError, ValueError, RecursionError: It is not YAML, asks for objects, or is too large or too deep.
+    """
+    return yaml.load(text, Loader=BoundedLoader)
+
+
+class _Loader(BoundedLoader):
     """YAML 1.1 as PyYAML reads it, but what looks like a value of some kind to a reader is one, and nothing else is.
 
     1e-4 is a number; only true and false are truth values; 007, 1:30 and 2024-01-31 are text.

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -9,13 +10,16 @@ from msseg.cases.names import counted
 from msseg.config.data import LabelMeaning
 from msseg.errors import InputError
 from msseg.evaluation.evaluation import Evaluation, Settings
+from msseg.evaluation.lesion_table import paint_errors, painted_name
 from msseg.evaluation.pairs import Pair
 from msseg.evaluation.predictions import read_probability, read_segments
-from msseg.evaluation.scores import CaseScores, score_case
+from msseg.evaluation.scores import CaseScores
 from msseg.evaluation.tasks import TaskName
 from msseg.metrics.cells import CellCounts, count_cells
+from msseg.metrics.lesions import LesionRules, lesion_report
 from msseg.metrics.slice_counts import CHALLENGE_THRESHOLDS, SliceCounts, count_slice
-from msseg.volumes.files import read_label, require_same_grid
+from msseg.volumes.align import Align, aligned
+from msseg.volumes.files import read_label
 from msseg.volumes.labels import read_instances, read_truth
 
 DEFAULT_MEANINGS: dict[TaskName, LabelMeaning] = {"lesions": "mask", "membranes": "inside", "cells": "instances"}
@@ -26,10 +30,14 @@ def evaluate_pairs(
     *,
     task: TaskName = "lesions",
     label_meaning: LabelMeaning | None = None,
+    label_values: Sequence[int] | None = None,
     membrane_width: int = 2,
     threshold: float = 0.5,
     thresholds: Sequence[float] = CHALLENGE_THRESHOLDS,
     warping: bool = True,
+    rules: LesionRules | None = None,
+    paint: Path | None = None,
+    align: Align = "refuse",
     bootstrap: int = 2000,
     seed: int = 0,
     on_done: Callable[[Pair], None] | None = None,
@@ -42,11 +50,17 @@ def evaluate_pairs(
         task: What was segmented.
         label_meaning: What the truth's values stand for; None: mask for lesions, inside for membranes, instances for
             cells.
+        label_values: Which values of a truth that is a mask are foreground; None: all above 0.5.
         membrane_width: Of a truth of instances scored as membranes, the pixels between touching objects.
         threshold: A predicted voxel is foreground where its value is above this; for masks anything from 0 to
             below 1. Not for membranes.
         thresholds: Of membranes, all thresholds to try.
         warping: Of membranes, whether the warping error is measured (half of the time).
+        rules: Of lesions, what counts as one and as found; None: the defaults.
+        paint: Of lesions, the folder for CASE_errors.nii.gz (or the truth's family): 1 true positive voxels, 2 false
+            positive, 3 false negative.
+        align: Of lesions, what happens to a prediction that does not lie on its truth's grid: refused, or resampled
+            onto it (the nearest voxel), with a warning.
         bootstrap: Bootstrap samples of the intervals; 0: none.
         seed: Seed of the bootstrap.
         on_done: Called after each pair, scored or not, for a progress bar.
@@ -64,15 +78,19 @@ def evaluate_pairs(
     repeated = [case for case, count in Counter(pair.case for pair in pairs).items() if count > 1]
     if repeated:
         raise InputError(f"the case {repeated[0]} occurs more than once; give every pair a name of its own")
+    if paint is not None:
+        _require_own_names(pairs)
     meaning = label_meaning or DEFAULT_MEANINGS[task]
     tried = _thresholds(thresholds) if task == "membranes" else None
+    values = None if label_values is None else tuple(label_values)
+    rules = (rules or LesionRules()) if task == "lesions" else None
 
     def score(pair: Pair) -> list[CaseScores]:
         match task:
             case "lesions":
-                return [evaluate_pair(pair, threshold, meaning)]
+                return [evaluate_pair(pair, threshold, meaning, values, rules, paint, align)]
             case "membranes":
-                return _score_membranes(pair, meaning, membrane_width, tried or (), warping)
+                return _score_membranes(pair, meaning, values, membrane_width, tried or (), warping)
             case "cells":
                 return _score_cells(pair, meaning, threshold)
 
@@ -90,27 +108,55 @@ def evaluate_pairs(
         raise InputError(
             reason if len(pairs) == 1 else f"none of {len(pairs)} pairs could be evaluated; first: {reason}"
         )
-    used = Settings(None if task == "membranes" else threshold, bootstrap, seed, tried, label_meaning)
+    shown = None if task == "membranes" else threshold
+    used = Settings(shown, bootstrap, seed, tried, label_meaning, values, rules)
     return Evaluation.from_cases(cases, failed, used, task)
 
 
-def evaluate_pair(pair: Pair, threshold: float = 0.5, label_meaning: LabelMeaning = "mask") -> CaseScores:
-    """Score one prediction of lesions against its truth.
+def evaluate_pair(
+    pair: Pair,
+    threshold: float = 0.5,
+    label_meaning: LabelMeaning = "mask",
+    label_values: Sequence[int] | None = None,
+    rules: LesionRules | None = None,
+    paint: Path | None = None,
+    align: Align = "refuse",
+) -> CaseScores:
+    """Score one prediction of lesions against its truth; the arguments are those of `evaluate_pairs`.
 
     Raises:
-        InputError: A file cannot be read, or the two do not lie on one grid.
+        InputError: A file cannot be read, the two do not lie on one grid, or the picture cannot be written.
     """
-    truth = read_truth(pair.truth, label_meaning, pages=pair.pages)
-    prediction = read_label(pair.prediction, threshold)
-    require_same_grid(truth, prediction)
-    values = score_case(prediction.data, truth.data, truth.spacing)
-    return CaseScores(pair.case, values, pair.group, str(pair.prediction), str(pair.truth))
+    truth = read_truth(pair.truth, label_meaning, pages=pair.pages, values=label_values)
+    prediction = aligned(truth, read_label(pair.prediction, threshold), align, way_out="give --align resample")
+    report = lesion_report(prediction.data, truth.data, truth.spacing, rules)
+    if paint is not None:
+        paint_errors(paint, pair.case, prediction.data, truth)
+    files = str(pair.prediction), str(pair.truth)
+    return CaseScores(pair.case, report.values, pair.group, *files, lesions=report.rows(pair.case, truth.affine))
+
+
+def _require_own_names(pairs: Sequence[Pair]) -> None:
+    """Refuse cases whose painted files would overwrite each other."""
+    taken: dict[str, str] = {}
+    for pair in pairs:
+        other = taken.setdefault(painted_name(pair.case).casefold(), pair.case)
+        if other != pair.case:
+            raise InputError(
+                f"the cases {other} and {pair.case} would be painted into one file; give them names that differ in"
+                " letters or digits"
+            )
 
 
 def _score_membranes(
-    pair: Pair, meaning: LabelMeaning, membrane_width: int, thresholds: Sequence[float], warping: bool
+    pair: Pair,
+    meaning: LabelMeaning,
+    values: Sequence[int] | None,
+    membrane_width: int,
+    thresholds: Sequence[float],
+    warping: bool,
 ) -> list[CaseScores]:
-    truth = read_truth(pair.truth, meaning, membrane_width, pair.pages).data
+    truth = read_truth(pair.truth, meaning, membrane_width, pair.pages, values).data
     probability = read_probability(pair.prediction)
     _require_same_shape(pair, probability, truth)
     if not truth.any():

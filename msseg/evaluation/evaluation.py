@@ -11,12 +11,15 @@ from typing import Any
 
 from msseg.atomic import write_text
 from msseg.errors import InputError
+from msseg.evaluation.cohort import Stratum, by_size, cohort_scores
+from msseg.evaluation.lesion_table import lesion_entry, lesion_from_entry, write_lesions
 from msseg.evaluation.scores import CaseScores
 from msseg.evaluation.tasks import TASKS, Task, TaskName, task_of, without_nan
+from msseg.metrics.lesions import LesionRow, LesionRules
 from msseg.metrics.summary import summarise
 
 NAMES = ("case", "group", "prediction", "truth")
-"""What a case's entry holds besides its values."""
+"""What a case's entry holds besides its values and its lesions."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Settings:
         seed: Seed of the bootstrap.
         thresholds: Of membranes, all thresholds that were tried.
         label_meaning: What the truth's values stand for.
+        label_values: Which values of a mask are foreground.
+        lesions: Of lesions, what counted as one and as found.
     """
 
     threshold: float | None = 0.5
@@ -36,6 +41,8 @@ class Settings:
     seed: int = 0
     thresholds: tuple[float, ...] | None = None
     label_meaning: str | None = None
+    label_values: tuple[int, ...] | None = None
+    lesions: LesionRules | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,8 @@ class Evaluation:
         summary: For each metric mean, std, median, min, max, ci_low, ci_high, n and undefined, as
             `msseg.metrics.summary.summarise` gives them; NaN where there is none.
         pooled: The scores of all cases taken together: of lesions dsc, iou, sensitivity, precision, tp, fp and fn of
-            all voxels; of slices those of one stack that holds them all.
+            all voxels, ltpr, lfpr, lesion_f1 and counts of all lesions; of slices those of one stack that holds them
+            all.
         failed: Case -> why it could not be scored.
         settings: How it was made.
         task: What was segmented.
@@ -89,6 +97,19 @@ class Evaluation:
                 found.setdefault(scores.group or scores.case, []).append(scores)
         return found
 
+    @property
+    def lesions(self) -> list[LesionRow]:
+        """All lesions of all cases one by one; empty where they were not kept."""
+        return [row for scores in self.cases for row in scores.lesions]
+
+    def strata(self) -> list[Stratum]:
+        """The lesions by size, smallest first; empty where they were not kept."""
+        return by_size(self.lesions, self.settings.lesions) if self.settings.lesions else []
+
+    def cohort(self) -> dict[str, float]:
+        """What only several cases have: volume_correlation, and isbi_score with it; empty for slices."""
+        return cohort_scores(self.cases) if self.task == "lesions" else {}
+
     def headline(self) -> str:
         """The scores to tell first, e.g. 'V_rand 0.9840, V_info 0.9877 (6 slices)'."""
         task = TASKS[self.task]
@@ -115,8 +136,11 @@ class Evaluation:
                 name: without_nan({"slices": len(cases), **task.pool(cases)}) for name, cases in self.stacks.items()
             }
             content["slices"] = [_slice_entry(scores, task) for scores in self.cases]
+        else:
+            content["cohort"] = without_nan(self.cohort())
+            content["strata"] = [without_nan(asdict(stratum)) for stratum in self.strata()]
         return content | {
-            "cases": [_case_entry(scores) for scores in self.cases],
+            "cases": [_case_entry(scores) | _lesion_entries(scores) for scores in self.cases],
             "summary": without_nan(self.summary),
             "pooled": without_nan(self.pooled),
             "failed": dict(self.failed),
@@ -186,6 +210,14 @@ class Evaluation:
         writer.writerows(lines)
         write_text(Path(path), text.getvalue())
 
+    def lesions_to_csv(self, path: Path | str) -> None:
+        """Write one line per lesion of truth and prediction, all or nothing: where it lies, its size, whether found.
+
+        Raises:
+            InputError: The file cannot be written.
+        """
+        write_lesions(Path(path), self.lesions)
+
     def _lines(self) -> Iterator[dict[str, Any]]:
         level = {"level": "slice"} if self.stacks else {}
         yield from ({**_case_entry(scores), **level} for scores in self.cases)
@@ -197,9 +229,13 @@ class Evaluation:
 
 def _settings(content: Mapping[str, Any]) -> Settings:
     """The settings in a JSON file, which leaves out what is None."""
-    thresholds = content.get("thresholds")
-    absent = {"threshold": None} if content else {}
-    return Settings(**{**absent, **content, "thresholds": None if thresholds is None else tuple(thresholds)})
+    read: dict[str, Any] = {"threshold": None} if content else {}
+    read |= content
+    read |= {key: tuple(read[key]) for key in ("thresholds", "label_values") if key in read}
+    if "lesions" in read:
+        rules = read["lesions"]
+        read["lesions"] = LesionRules(**{**rules, "strata_mm3": tuple(rules["strata_mm3"])})
+    return Settings(**read)
 
 
 def _summary(cases: Sequence[CaseScores], task: Task, settings: Settings) -> dict[str, dict[str, float]]:
@@ -219,6 +255,10 @@ def _case_entry(scores: CaseScores) -> dict[str, Any]:
     return {"case": names.pop("case"), "group": names.pop("group"), **without_nan(scores.values), **names}
 
 
+def _lesion_entries(scores: CaseScores) -> dict[str, Any]:
+    return {"lesions": [lesion_entry(row) for row in scores.lesions]} if scores.lesions else {}
+
+
 def _slice_entry(scores: CaseScores, task: Task) -> dict[str, Any]:
     assert scores.counts is not None
     rows = without_nan(task.rows([scores]))
@@ -227,9 +267,11 @@ def _slice_entry(scores: CaseScores, task: Task) -> dict[str, Any]:
 
 
 def _case_scores(entry: Mapping[str, Any]) -> CaseScores:
-    values = _with_nan({key: value for key, value in entry.items() if key not in NAMES})
+    case = str(entry["case"])
+    values = _with_nan({key: value for key, value in entry.items() if key not in (*NAMES, "lesions")})
     group, prediction, truth = (str(entry.get(name, "")) for name in NAMES[1:])
-    return CaseScores(str(entry["case"]), values, group, prediction, truth)
+    lesions = tuple(lesion_from_entry(case, row) for row in entry.get("lesions", ()))
+    return CaseScores(case, values, group, prediction, truth, lesions=lesions)
 
 
 def _with_nan(numbers: Mapping[str, float | None]) -> dict[str, float]:

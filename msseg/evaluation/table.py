@@ -7,6 +7,7 @@ from msseg.evaluation.evaluation import Evaluation
 from msseg.evaluation.tasks import TASKS
 
 HEADER = ("metric", "better", "mean", "95 % interval", "median", "pooled", "cases")
+STRATA_HEADER = ("size (mm3)", "", "true", "found", "LTPR", "predicted", "false", "LFPR")
 SLICE_HEADER = ("metric", "better", "stack", "mean of slices", "95 % interval", "median", "slices")
 UNDEFINED = "-"
 
@@ -48,17 +49,50 @@ def footnotes(evaluation: Evaluation) -> list[str]:
         notes += [V_RAND_NOTE, f"{THRESHOLD_NOTE} {_best_threshold(evaluation)}", _best_alpha(evaluation)]
     if evaluation.stacks:
         notes.append(STACK_NOTE)
+    if evaluation.cohort():
+        notes.append(_cohort_note(evaluation))
     failed = [f"not scored: {case}: {reason}" for case, reason in evaluation.failed.items()]
     return [*notes, f"Empty masks: {TASKS[evaluation.task].empty_rule}.", *failed]
 
 
 def format_table(evaluation: Evaluation) -> str:
     """The table with its footnotes as plain text."""
-    rows = [header(evaluation), *summary_rows(evaluation)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [_line(row, widths) for row in rows]
-    rule = "  ".join("-" * width for width in widths)
-    return "\n".join([lines[0], rule, *lines[1:], "", *footnotes(evaluation)])
+    tables = [[header(evaluation), *summary_rows(evaluation)]]
+    if evaluation.lesions:
+        tables.append([STRATA_HEADER, *strata_rows(evaluation)])
+    return "\n".join([*(line for rows in tables for line in [*_table(rows), ""]), *footnotes(evaluation)])
+
+
+def strata_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
+    """One row of text per class of lesions by size, with the columns of `STRATA_HEADER`."""
+    return [
+        (
+            stratum.stratum,
+            "",
+            str(stratum.lesions_truth),
+            str(stratum.lesions_found),
+            _number(stratum.ltpr, 4),
+            str(stratum.lesions_predicted),
+            str(stratum.lesions_false),
+            _number(stratum.lfpr, 4),
+        )
+        for stratum in evaluation.strata()
+    ]
+
+
+def _cohort_note(evaluation: Evaluation) -> str:
+    """The ISBI 2015 score of the cohort, or why there is none."""
+    cohort = evaluation.cohort()
+    correlation, score = cohort["volume_correlation"], cohort["isbi_score"]
+    if math.isnan(correlation):
+        return (
+            "ISBI-2015 score: that of cases, without the volume correlation, which needs three cases of different"
+            " volumes."
+        )
+    return (
+        f"ISBI-2015 score of the cohort, with its volume correlation of {correlation:.4f}: {score:.4f}; that of cases"
+        " in the table is without it."
+    )
 
 
 def _best_threshold(evaluation: Evaluation) -> str:
@@ -77,6 +111,12 @@ def _best_alpha(evaluation: Evaluation) -> str:
     return (
         f"Weighted V_rand is highest at alpha {alpha:g}: {value:.4f} (alpha 0.5: V_rand itself; 1: merge score alone)."
     )
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    head, *lines = (_line(row, widths).rstrip() for row in rows)
+    return [head, "  ".join("-" * width for width in widths), *lines]
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

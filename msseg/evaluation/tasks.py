@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from msseg.evaluation.scores import COUNTS, EMPTY_MASK_RULE, METRICS, CaseScores, Metric, overlap_scores
+from msseg.evaluation.cohort import COHORT, STRATA, pooled_lesions
+from msseg.evaluation.scores import COUNTS, EMPTY_MASK_RULE, METRICS, ONLY_IN_FILES, CaseScores, Metric
 from msseg.evaluation.slice_metrics import (
     CELL_METRICS,
     CELL_RULE,
@@ -14,6 +15,7 @@ from msseg.evaluation.slice_metrics import (
     MEMBRANE_STACK,
 )
 from msseg.metrics.cells import IOU_THRESHOLDS, CellCounts
+from msseg.metrics.lesions import overlap_scores
 from msseg.metrics.membranes import best_thresholds, score_slices, slice_scores, threshold_rows
 from msseg.metrics.overlap import Overlap
 from msseg.metrics.slice_counts import SliceCounts
@@ -56,7 +58,13 @@ class Task:
         metrics = {key: metric.definition for key, metric in self.metrics.items()}
         interval = f"95 % percentile bootstrap interval of the mean, {bootstrap} draws of whole groups"
         drawn = "the patients; each case by itself where no group is named"
-        together = {"pooled": "scores of all cases' voxels taken together"}
+        together = {
+            "pooled": "scores of all cases' voxels, and of all their lesions, taken together",
+            **{f"cohort: {key}": definition for key, definition in COHORT.items()},
+            "strata": STRATA,
+            "lesions": "of a case, the lesions of truth and prediction one by one, largest first; centroid_mm in world"
+            " space, verdict TP (found, or true), FN (missed) or FP (false), overlap_mm3 within the other's lesions",
+        }
         if self.counts is not None:
             drawn = (
                 "the stacks; slices of a single stack are drawn one by one, which makes the interval too narrow, as"
@@ -87,7 +95,8 @@ def task_of(cases: Cases) -> TaskName:
 
 def _pool_lesions(cases: Cases) -> Scores:
     overlap = sum((case.overlap for case in cases), start=Overlap(0, 0, 0))
-    return {**overlap_scores(overlap), "tp": overlap.tp, "fp": overlap.fp, "fn": overlap.fn}
+    voxels = {"tp": overlap.tp, "fp": overlap.fp, "fn": overlap.fn}
+    return {**overlap_scores(overlap), **pooled_lesions(cases), **voxels}
 
 
 def _slices(cases: Cases) -> list[SliceCounts]:
@@ -144,7 +153,7 @@ TASKS: dict[TaskName, Task] = {
         _pool_lesions,
         others=COUNTS,
         headline=("dsc", "iou"),
-        not_in_tables=tuple(key for key in METRICS if key.endswith("_voxels")),
+        not_in_tables=ONLY_IN_FILES,
     ),
     "membranes": Task(
         MEMBRANE_METRICS,

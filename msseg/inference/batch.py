@@ -1,5 +1,6 @@
 """Many cases with one model: the next is read while one is computed; a bad one does not stop the others."""
 
+import os
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msseg.errors import InputError
+from msseg.inference.bids import write_description
 from msseg.inference.inputs import OUTPUT_ENDINGS, SUBMISSION_ENDING, Input
 from msseg.inference.predictor import Predictor, PreparedCase
 
@@ -61,8 +63,11 @@ def predict_batch(
     out = Path(out)
     endings = [SUBMISSION_ENDING] if submission else _endings(predictor, probability)
     threshold = predictor.threshold(threshold)
+    predictor.smallest_lesion()  # refuses models that differ
     _refuse_replacing(inputs, out, endings)
     _require_writable(out)
+    if any(item.bids is not None for item in inputs) and not submission:
+        write_description(out)
     return _predict_each(predictor, inputs, out, endings, threshold)
 
 
@@ -113,10 +118,10 @@ def _predict_one(
 
 
 def _refuse_replacing(inputs: Sequence[Input], out: Path, endings: Sequence[str]) -> None:
-    images = {path.resolve() for item in inputs for path in item.images.values()}
+    images = {os.path.realpath(path) for item in inputs for path in item.images.values()}
     for item in inputs:
         for path in (item.output(out, ending) for ending in endings):
-            if path.resolve() in images:
+            if os.path.realpath(path) in images:
                 raise InputError(f"the output {path} would replace an input: choose another output folder")
 
 

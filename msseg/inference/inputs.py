@@ -1,5 +1,6 @@
 """Which cases a list of files, folders and `CHANNEL=path` pairs names, and what their outputs are called."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,10 +10,14 @@ from pathlib import Path
 from msseg.cases.case import Case
 from msseg.cases.names import listing
 from msseg.errors import InputError
+from msseg.inference.bids import SUFFIXES, BidsName, bids_name, refuse_equal
 from msseg.volumes.files import VOLUME_SUFFIXES, output_suffix, volume_stem, volume_suffix
 
 OUTPUT_ENDINGS = ("_mask", "_probability", "_instances", "_isbi2012")
 """What outputs are called; such files in a folder are not taken for inputs."""
+
+BIDS_ENDINGS = ("_probseg", "_dseg")
+"""What else outputs are called by BIDS."""
 
 SUBMISSION_ENDING = OUTPUT_ENDINGS[-1]
 """The ISBI 2012 challenge takes TIFF stacks alone."""
@@ -27,16 +32,23 @@ class Input:
         images: Its files by channel.
         slices: Slices of a stack to predict, from 0; None: all, or the file is no stack.
         series: Where every slice is a file of its own: all files of the stack by channel, in order.
+        bids: What the first image's name says, where outputs are to be named by BIDS.
     """
 
     name: str
     images: Mapping[str, Path]
     slices: tuple[int, ...] | None = None
     series: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    bids: BidsName | None = None
 
     def output(self, folder: Path, ending: str) -> Path:
-        """Path of an output, of the first image's kind: `X.nii` -> `folder/X_mask.nii`, `X.png` -> `X_mask.tif`."""
+        """Path of an output, of the first image's kind: `X.nii` -> `folder/X_mask.nii`, `X.png` -> `X_mask.tif`.
+
+        By BIDS: `sub-1_FLAIR.nii.gz` -> `folder/sub-1/anat/sub-1_space-orig_label-lesion_mask.nii.gz`.
+        """
         suffix = ".tif" if ending == SUBMISSION_ENDING else output_suffix(_first(self))
+        if self.bids is not None and ending in SUFFIXES:
+            return folder / self.bids.path(ending, suffix)
         return folder / f"{self.name}{ending}{suffix}"
 
 
@@ -66,7 +78,7 @@ def inputs_from_arguments(arguments: Sequence[str | Path], channels: Sequence[st
             f" {' '.join(f'{channel}=PATH' for channel in channels)}"
         )
     files = [file for argument in arguments for file in _files(Path(argument))]
-    unique = {file.resolve(): file for file in files}
+    unique = {os.path.realpath(file): file for file in files}  # Path.resolve gives up on links in a circle
     return with_distinct_names([Input(volume_stem(file), {channels[0]: file}) for file in unique.values()])
 
 
@@ -76,22 +88,38 @@ def named_channels(arguments: Sequence[str | Path]) -> tuple[str, ...] | None:
     return tuple(pair[0] for pair in pairs if pair is not None) or None
 
 
-def inputs_from_cases(cases: Iterable[Case], channels: Sequence[str]) -> list[Input]:
+def named_by_bids(inputs: Sequence[Input]) -> list[Input]:
+    """Inputs whose images have BIDS names, with such names for their outputs; others as they are.
+
+    Raises:
+        InputError: The outputs of two would be one file.
+    """
+    named = [replace(item, bids=bids_name(_first(item))) for item in inputs]
+    refuse_equal([(_first(item), item.output(Path(), "_mask")) for item in named if item.bids is not None])
+    return named
+
+
+def inputs_from_cases(cases: Iterable[Case], channels: Sequence[str], incomplete: bool = False) -> list[Input]:
     """Cases of a data set: one input for each scan; channels that the model does not need are left aside.
 
     The slices of one stack are predicted together, in their order. A case without all channels is kept: it fails by
     itself, and the others go on.
 
+    Args:
+        cases: As `msseg.cases.find.find_cases` finds them.
+        channels: The channels that the model needs, in its order.
+        incomplete: Whether the model takes cases that have some of the channels alone.
+
     Raises:
         InputError: There is no case, or none that has all channels.
     """
-    scans: dict[str, list[Case]] = {}
-    for case in cases:
-        scans.setdefault(case.scan, []).append(case)
+    scans: dict[tuple[str, tuple[Path, ...]], list[Case]] = {}
+    for case in cases:  # by their files as well: two data sets may have scans of one name
+        scans.setdefault((case.scan, tuple(case.images.values())), []).append(case)
     if not scans:
         raise InputError("the data set holds no case to predict")
-    inputs = [_of_scan(scan, of, channels) for scan, of in scans.items()]
-    if all(len(item.images) < len(channels) for item in inputs):
+    inputs = [_of_scan(scan, of, channels) for (scan, _), of in scans.items()]
+    if all(len(item.images) < (1 if incomplete else len(channels)) for item in inputs):
         there = sorted({channel for of in scans.values() for case in of for channel in case.images})
         raise InputError(
             f"the model needs the channels {', '.join(channels)}, which no case has; there are {', '.join(there)}"
@@ -142,18 +170,26 @@ def _files(path: Path) -> list[Path]:
     """The file itself, or the volumes of a folder that are not outputs."""
     if not path.is_dir():
         return [path]
-    there = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    # What is called like an image and is none (a folder, a link to nowhere) is kept: it fails by name, not in silence.
+    visible = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+    there = [file for file in visible if file.is_file() or volume_suffix(file)]
     images = [file for file in there if volume_suffix(file)]
-    inputs = [file for file in images if not volume_stem(file).endswith(OUTPUT_ENDINGS)]
+    inputs = [file for file in images if not _is_output(file)]
     if not inputs:
         endings = Counter(file.suffix or "no ending" for file in there if file not in images)
         found = [f"{count} files with {ending}" for ending, count in endings.most_common(3)]
         found += [f"{len(images)} masks or probabilities (X_mask, X_probability)"] if images else []
+        folders = "; what is in folders of it is found with --layout" if any(map(Path.is_dir, path.iterdir())) else ""
         raise InputError(
             f"the folder {path} holds no image to predict ({listing(VOLUME_SUFFIXES)}): it holds"
-            f" {', '.join(found) or 'no files'}"
+            f" {', '.join(found) or 'no files'}{folders}"
         )
     return inputs
+
+
+def _is_output(file: Path) -> bool:
+    stem = volume_stem(file)
+    return stem.endswith(OUTPUT_ENDINGS) or (stem.startswith("sub-") and stem.endswith(BIDS_ENDINGS))
 
 
 def _paired(pairs: list[tuple[str, Path]], channels: Sequence[str]) -> list[Input]:

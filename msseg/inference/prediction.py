@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import nibabel as nib
 import numpy as np
 
 from msseg.errors import InputError
@@ -19,18 +19,18 @@ class Prediction:
         mask: Foreground voxels (lesion, inside of a neurite or cell), shape (X, Y, Z) of the input file, boolean.
         probability: Probability of the foreground, the same shape, float32.
         affine: 4 x 4 matrix from voxel indices to millimetres (RAS+), the input's.
-        header: The input's header: codes and units that saved files keep.
+        header: The input's own header, of its family: codes and units that saved files keep.
         instances: Where the model segments objects: their numbers in every slice, int32, 0 outside of them.
     """
 
     mask: np.ndarray
     probability: np.ndarray
     affine: np.ndarray
-    header: nib.Nifti1Header
+    header: Any
     instances: np.ndarray | None = None
 
     def save(self, path: Path | str) -> None:
-        """Write the mask, complete or not at all: NIfTI (uint8; 1 is foreground) or TIFF (255 is foreground).
+        """Write the mask as its name's ending says, complete or not at all: uint8, 1 is foreground (TIFF: 255).
 
         Raises:
             InputError: The name has another ending, or the folder cannot be written to.

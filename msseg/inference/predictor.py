@@ -5,8 +5,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
-import nibabel as nib
 import numpy as np
 import torch
 from torch import nn
@@ -16,6 +16,7 @@ from msseg.config.inference import InferenceConfig
 from msseg.errors import InputError
 from msseg.inference.changes import Changes
 from msseg.inference.device import choose_device, choose_precision, place_network
+from msseg.inference.lesion_size import without_small_lesions
 from msseg.inference.prediction import Prediction
 from msseg.inference.segments import watershed_segments
 from msseg.inference.windows import predict_windows, window_size
@@ -25,6 +26,8 @@ from msseg.volumes.slabs import read_slices
 
 Images = Path | str | Mapping[str, Path | str]
 """The files of one case: by channel, or the one file of a model of one channel."""
+
+MissingChannel = Literal["error", "zero"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,7 +42,7 @@ class PreparedCase:
 
     prepared: Prepared
     affine: np.ndarray
-    header: nib.Nifti1Header
+    header: Any
 
 
 class Predictor:
@@ -57,6 +60,7 @@ class Predictor:
         device: torch.device,
         dtype: torch.dtype,
         inference: InferenceConfig | None = None,
+        missing: MissingChannel = "error",
     ) -> None:
         """Take networks in evaluation mode with their settings, which agree in channels and preprocessing.
 
@@ -65,7 +69,9 @@ class Predictor:
             device: Where to compute.
             dtype: Arithmetic of the networks.
             inference: Windows and threshold instead of those that each model brings.
+            missing: What becomes of a case without one of several channels: refused, or it is 0 everywhere there.
         """
+        self.missing = missing
         self.device, self.dtype = device, dtype
         self._models = [(place_network(network, device), settings) for network, settings in models]
         self._inference = inference
@@ -104,9 +110,10 @@ class Predictor:
         paths = self._paths(images)
         settings = self._preprocessing
         read = [
-            read_slices(paths[channel], settings, slices, (series or {}).get(channel, ())) for channel in self.channels
+            read_slices(paths[channel], settings, slices, (series or {}).get(channel, ())) if channel in paths else None
+            for channel in self.channels
         ]
-        first, places = read[0]
+        first, places = next(of for of in read if of is not None)
         if settings.context and places is None and first.shape[2] == 1:
             _LOG.warning(
                 "%s is a single slice, and the model was trained with %d neighbours on each side: the slice stands in"
@@ -114,7 +121,8 @@ class Predictor:
                 first.path,
                 settings.context,
             )
-        return PreparedCase(prepare([of for of, _ in read], settings, places=places), first.affine, first.header)
+        volumes = [None if of is None else of[0] for of in read]
+        return PreparedCase(prepare(volumes, settings, places=places), first.affine, first.header)
 
     def predict_prepared(self, case: PreparedCase, threshold: float | None = None) -> Prediction:
         """Predict a case that `prepare` gave.
@@ -124,9 +132,9 @@ class Predictor:
         """
         threshold = self.threshold(threshold)
         probability = case.prepared.grid.to_source(self._probability(case.prepared.data))
-        return Prediction(
-            probability > threshold, probability, case.affine, case.header, self._objects(probability, threshold)
-        )
+        spacing = np.linalg.norm(case.affine[:3, :3], axis=0)
+        mask = without_small_lesions(probability > threshold, spacing, self.smallest_lesion())
+        return Prediction(mask, probability, case.affine, case.header, self._objects(probability, threshold))
 
     @property
     def segments(self) -> bool:
@@ -160,14 +168,26 @@ class Predictor:
             raise InputError(f"the threshold is a probability and lies between 0 and 1, but is {threshold:g}")
         return threshold
 
+    def smallest_lesion(self) -> float:
+        """The volume (mm^3) below which lesions are taken out of masks.
+
+        Raises:
+            InputError: The models differ in it.
+        """
+        own = {(self._inference or settings.inference).smallest_lesion_mm3 for _, settings in self._models}
+        if len(own) > 1:
+            values = ", ".join(f"{value:g}" for value in sorted(own))
+            raise InputError(f"the models take out lesions below different volumes ({values} mm3): give one")
+        return own.pop()
+
     def _probability(self, data: np.ndarray) -> np.ndarray:
         """Mean probability of all models, (C, X, Y, Z) -> (X, Y, Z) float32, on the network's grid."""
         volume = torch.from_numpy(data)
         mean = torch.zeros(data.shape[1:])
         for network, settings in self._models:
             chosen = self._inference or settings.inference
-            multiple = getattr(network, "multiple", 1)
-            size = window_size(data.shape[1:], settings.patch_size, chosen.window, multiple)
+            multiples = getattr(network, "multiples", (1, 1, 1))
+            size = window_size(data.shape[1:], settings.patch_size, chosen.window, multiples)
             mean += predict_windows(
                 network,
                 volume,
@@ -201,7 +221,7 @@ class Predictor:
         if unknown:
             raise InputError(f"the model does not know the channel {', '.join(unknown)}; it knows {known}")
         missing = [channel for channel in self.channels if channel not in images]
-        if missing:
+        if missing and (self.missing == "error" or not images):
             raise InputError(f"the model needs the channel {', '.join(missing)} as well; it was trained on {known}")
         return {channel: Path(path) for channel, path in images.items()}
 
@@ -219,6 +239,7 @@ def load_model(
     channels: Sequence[str] | None = None,
     inference: InferenceConfig | None = None,
     changes: Changes | None = None,
+    missing: MissingChannel = "error",
 ) -> Predictor:
     """Load a trained model, or several to average.
 
@@ -230,6 +251,7 @@ def load_model(
         channels: Of a run folder with models of several channels, take those that were trained on these.
         inference: Windows and threshold instead of those that the model brings.
         changes: What else is done differently.
+        missing: What becomes of a case without one of several channels: refused, or it is 0 everywhere there.
 
     Raises:
         InputError: There is no model, it is damaged, models do not agree, or the device cannot be used.
@@ -244,7 +266,7 @@ def load_model(
         torch.set_num_threads(threads)
     loaded = [load_network(folder) for folder in folders]
     models = [(network, (changes or Changes()).applied(settings)) for network, settings in loaded]
-    return Predictor(models, chosen, dtype, inference)
+    return Predictor(models, chosen, dtype, inference, missing)
 
 
 def _agreeing(folders: list[Path], channels: Sequence[str] | None) -> list[Path]:

@@ -29,7 +29,10 @@ SMALLEST_WEIGHT = 1e-3
 
 
 def window_size(
-    shape: Sequence[int], patch_size: Sequence[int], window: Literal["patch", "auto", "whole"], multiple: int = 1
+    shape: Sequence[int],
+    patch_size: Sequence[int],
+    window: Literal["patch", "auto", "whole"],
+    multiples: Sequence[int] = (1, 1, 1),
 ) -> Size:
     """The window for a volume.
 
@@ -43,14 +46,14 @@ def window_size(
         shape: The volume.
         patch_size: The training patch.
         window: Which of the three.
-        multiple: The network computes sizes that are multiples of this, and pads others.
+        multiples: Along each axis the network computes sizes that are multiples of this, and pads others.
     """
     if window == "whole":
         x, y, z = (1 if patch == 1 else axis for axis, patch in zip(shape, patch_size, strict=True))
         return x, y, z
     whole = [
         patch if patch == 1 or axis <= patch else -(-axis // multiple) * multiple
-        for axis, patch in zip(shape, patch_size, strict=True)
+        for axis, patch, multiple in zip(shape, patch_size, multiples, strict=True)
     ]
     fits = all(axis <= patch * (1 + ONE_PASS_TOLERANCE) for axis, patch in zip(whole, patch_size, strict=True))
     x, y, z = whole if window == "auto" and fits else patch_size

@@ -73,3 +73,14 @@ def count_overlap(prediction: Mask, truth: Mask) -> Overlap:
     require_masks(prediction, truth)
     tp = int(np.count_nonzero(prediction & truth))
     return Overlap(tp, int(np.count_nonzero(prediction)) - tp, int(np.count_nonzero(truth)) - tp)
+
+
+def joint_box(*masks: Mask) -> tuple[slice, ...]:
+    """The smallest box with all that is true in any of these masks of one shape; a single voxel where nothing is."""
+    together = np.logical_or.reduce(masks)
+    sides = []
+    for axis in range(together.ndim):
+        others = tuple(other for other in range(together.ndim) if other != axis)
+        places = np.flatnonzero(together.any(axis=others))
+        sides.append(slice(int(places[0]), int(places[-1]) + 1) if places.size else slice(0, 1))
+    return tuple(sides)

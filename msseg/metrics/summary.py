@@ -70,7 +70,7 @@ def bootstrap_interval(
     """
     if samples == 0 or values.size == 0:
         return NAN, NAN
-    members = np.arange(values.size) if groups is None else _group_numbers(groups)
+    members = np.arange(values.size) if groups is None else group_numbers(groups)
     sizes = np.bincount(members)
     sums = np.bincount(members, weights=values)
     if sizes.size < 2:
@@ -81,7 +81,7 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def _group_numbers(groups: Sequence[str]) -> NDArray[np.intp]:
+def group_numbers(groups: Sequence[str]) -> NDArray[np.intp]:
     """Number of the group of each case, from 0 without gaps; cases without a name are numbered one by one."""
     distinct = [(name, -1 if name else index) for index, name in enumerate(groups)]
     numbers = {key: number for number, key in enumerate(dict.fromkeys(distinct))}

@@ -4,6 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+Axes = tuple[int, int, int]
+"""A number for each axis of a volume."""
+TWICE: Axes = (2, 2, 2)
+
 
 class _ImageByImage(nn.modules.instancenorm._InstanceNorm):
     """Instance normalisation with learned scale and shift, without running statistics.
@@ -57,33 +61,50 @@ class UpsampleConv3d(nn.Conv3d):
     """Nearest-neighbour upsampling by 2, then a 3x3x3 convolution, without bias, as a norm follows.
 
     Computed as one transposed convolution with stride 2 and the kernel `upsampling_kernel(weight)`: the same
-    sums with 8 products per output voxel in place of 27, and without the upsampled maps in memory.
+    sums with 8 products per output voxel in place of 27, and without the upsampled maps in memory. Axes may be left
+    as they are (a stride of 1), and have a kernel of 1.
     """
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, kernel_size=3, padding=1, bias=False)
+    def __init__(self, in_channels: int, out_channels: int, strides: Axes = TWICE, kernel: Axes = (3, 3, 3)) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=kernel, padding=same(kernel), bias=False)
+        self.strides = strides
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, in, X, Y, Z) to (B, out, 2X, 2Y, 2Z)."""
-        return F.conv_transpose3d(x, upsampling_kernel(self.weight), stride=2, padding=1)
+        """Map (B, in, X, Y, Z) to (B, out, 2X, 2Y, 2Z), or fewer voxels along axes with a stride of 1."""
+        kernel = upsampling_kernel(self.weight, self.strides)
+        padding = same((self.weight.shape[2], self.weight.shape[3], self.weight.shape[4]))
+        return F.conv_transpose3d(x, kernel, stride=self.strides, padding=padding)
 
 
-def upsampling_kernel(weight: Tensor) -> Tensor:
+def upsampling_kernel(weight: Tensor, strides: Axes = TWICE) -> Tensor:
     """The transposed kernel (in, out, 4, 4, 4) that upsamples and convolves with `weight` (out, in, 3, 3, 3).
 
-    On each axis an input voxel stands at two neighbouring places of the upsampled map, so each tap of the
-    mirrored kernel acts at two neighbouring places of the transposed one.
+    On each axis that is upsampled an input voxel stands at two neighbouring places of the upsampled map, so each tap of
+    the mirrored kernel acts at two neighbouring places of the transposed one, which is longer by one.
     """
     kernel = weight.flip((2, 3, 4))
-    for axis in (2, 3, 4):
-        empty = torch.zeros_like(kernel.narrow(axis, 0, 1))
-        kernel = torch.cat([kernel, empty], axis) + torch.cat([empty, kernel], axis)
+    for axis, stride in zip((2, 3, 4), strides, strict=True):
+        if stride == 2:
+            empty = torch.zeros_like(kernel.narrow(axis, 0, 1))
+            kernel = torch.cat([kernel, empty], axis) + torch.cat([empty, kernel], axis)
     return kernel.transpose(0, 1)
 
 
-def conv3x3x3(in_channels: int, out_channels: int, stride: int = 1, bias: bool = False) -> nn.Conv3d:
-    """3x3x3 convolution that keeps the size (stride 1) or halves it (stride 2)."""
-    return nn.Conv3d(in_channels, out_channels, kernel_size=3, stride=stride, padding=1, bias=bias)
+def same(kernel: Axes) -> Axes:
+    """The padding with which a kernel of odd sizes keeps the size."""
+    x, y, z = (length // 2 for length in kernel)
+    return x, y, z
+
+
+def conv3x3x3(
+    in_channels: int,
+    out_channels: int,
+    strides: Axes = (1, 1, 1),
+    bias: bool = False,
+    kernel: Axes = (3, 3, 3),
+) -> nn.Conv3d:
+    """3x3x3 convolution that keeps the size (stride 1) or halves it (stride 2) along each axis, or another kernel."""
+    return nn.Conv3d(in_channels, out_channels, kernel_size=kernel, stride=strides, padding=same(kernel), bias=bias)
 
 
 def conv1x1x1(in_channels: int, out_channels: int) -> nn.Conv3d:

@@ -29,7 +29,13 @@ NETWORKS: dict[str, Callable[..., SegmentationNetwork]] = {
 
 
 def build_network(config: NetworkConfig, in_channels: int, out_channels: int = 1) -> SegmentationNetwork:
-    """Make the network that `config` names, with fresh weights drawn from torch's global generator."""
+    """Make the network that `config` names, with fresh weights drawn from torch's global generator.
+
+    Raises:
+        InputError: Its strides are `auto`, which training turns into numbers.
+    """
+    if getattr(config, "strides", None) == "auto":
+        raise InputError("network.strides auto is known in training alone: write the numbers down")
     parameters = {key: value for key, value in config if key not in ("name", "norm")}
     network = NETWORKS[config.name](in_channels, out_channels, **parameters)
     if getattr(config, "norm", "batch") == "instance":

@@ -1,13 +1,14 @@
 """Residual 3D U-Net (Choi et al. 2021, after the modified 3D U-Net of Isensee et al. 2017)."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from msseg.networks.blocks import InstanceNorm3d, UpsampleConv3d, conv1x1x1, conv3x3x3
+from msseg.networks.blocks import TWICE, Axes, InstanceNorm3d, UpsampleConv3d, conv1x1x1, conv3x3x3
 from msseg.networks.segmentation_network import initialise
-from msseg.networks.volume_network import VolumeNetwork
+from msseg.networks.volume_network import VolumeNetwork, kernels
 
 LEAK = 0.01
 DEPTH = 4
@@ -24,13 +25,13 @@ class NormAct(nn.Sequential):
 class ResidualBlock(nn.Module):
     """Two pre-activated convolutions, added to the block's input; then norm and leaky ReLU."""
 
-    def __init__(self, channels: int, dropout: float) -> None:
+    def __init__(self, channels: int, dropout: float, kernel: Axes) -> None:
         super().__init__()
         self.before = NormAct(channels)
-        self.first = conv3x3x3(channels, channels)
+        self.first = conv3x3x3(channels, channels, kernel=kernel)
         self.between = NormAct(channels)
         self.dropout = nn.Dropout3d(dropout)
-        self.second = conv3x3x3(channels, channels)
+        self.second = conv3x3x3(channels, channels, kernel=kernel)
         self.after = NormAct(channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -42,8 +43,8 @@ class ResidualBlock(nn.Module):
 class Upsample(nn.Sequential):
     """Nearest-neighbour upsampling by 2 with a convolution, norm and leaky ReLU."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(UpsampleConv3d(in_channels, out_channels), NormAct(out_channels))
+    def __init__(self, in_channels: int, out_channels: int, strides: Axes, kernel: Axes) -> None:
+        super().__init__(UpsampleConv3d(in_channels, out_channels, strides, kernel), NormAct(out_channels))
 
 
 class DecoderBlock(nn.Module):
@@ -54,10 +55,10 @@ class DecoderBlock(nn.Module):
     block has none.
     """
 
-    def __init__(self, channels: int, is_last: bool) -> None:
+    def __init__(self, channels: int, is_last: bool, kernel: Axes) -> None:
         """Take `channels` maps from below and as many from the encoder; give `channels`."""
         super().__init__()
-        self.join = conv3x3x3(2 * channels, 2 * channels)
+        self.join = conv3x3x3(2 * channels, 2 * channels, kernel=kernel)
         self.join_norm = NormAct(2 * channels)
         self.halve = conv1x1x1(2 * channels, channels)
         self.act = nn.LeakyReLU(LEAK, inplace=True)
@@ -76,8 +77,6 @@ class ResidualUNet3d(VolumeNetwork):
     maps inside the residual blocks.
     """
 
-    multiple = 2**DEPTH
-
     def __init__(
         self,
         in_channels: int,
@@ -85,19 +84,26 @@ class ResidualUNet3d(VolumeNetwork):
         base_channels: int = 16,
         dropout: float = 0.3,
         deep_supervision: bool = False,
+        strides: Sequence[Axes] = (TWICE,) * DEPTH,
     ) -> None:
-        """Make a network with base_channels * (1, 2, 4, 8, 16) feature maps per level."""
+        """Make a network with base_channels * (1, 2, 4, 8, 16) feature maps per level, `strides` between them."""
         widths = [base_channels * 2**level for level in range(DEPTH + 1)]
-        super().__init__(tuple(widths[: SUPERVISED_LEVELS if deep_supervision else 1]), out_channels)
-        self.first = conv3x3x3(in_channels, widths[0])
-        self.encoder = nn.ModuleList(ResidualBlock(width, dropout) for width in widths)
-        self.down = nn.ModuleList(conv3x3x3(width, 2 * width, stride=2) for width in widths[:-1])
-        self.up = nn.ModuleList(Upsample(2 * width, width) for width in widths[:-1])
-        self.decoder = nn.ModuleList(DecoderBlock(width, is_last=level == 0) for level, width in enumerate(widths[:-1]))
+        super().__init__(tuple(widths[: SUPERVISED_LEVELS if deep_supervision else 1]), out_channels, strides)
+        sizes = kernels(strides)
+        self.first = conv3x3x3(in_channels, widths[0], kernel=sizes[0])
+        self.encoder = nn.ModuleList(
+            ResidualBlock(width, dropout, kernel) for width, kernel in zip(widths, sizes, strict=True)
+        )
+        levels = list(zip(widths[:-1], strides, sizes[:-1], strict=True))
+        self.down = nn.ModuleList(conv3x3x3(width, 2 * width, steps, kernel=kernel) for width, steps, kernel in levels)
+        self.up = nn.ModuleList(Upsample(2 * width, width, steps, kernel) for width, steps, kernel in levels)
+        self.decoder = nn.ModuleList(
+            DecoderBlock(width, is_last=level == 0, kernel=kernel) for level, (width, _, kernel) in enumerate(levels)
+        )
         initialise(self, negative_slope=LEAK)
 
     def decode(self, x: Tensor) -> list[Tensor]:
-        """Map (B, C, X, Y, Z), sizes multiples of 16, to the four decoder blocks' maps, finest first."""
+        """Map (B, C, X, Y, Z), sizes multiples of `multiples`, to the four decoder blocks' maps, finest first."""
         x = self.first(x)
         skips = []
         for block, down in zip(self.encoder, self.down, strict=False):

@@ -25,6 +25,11 @@ class SegmentationNetwork(nn.Module):
     margin: int = 0
 
     @property
+    def multiples(self) -> tuple[int, int, int]:
+        """`multiple` along each axis of a volume."""
+        return self.multiple, self.multiple, self.multiple
+
+    @property
     def smallest(self) -> int:
         """As the class says."""
         return self.multiple

@@ -72,12 +72,14 @@ class VolumeDataset(Dataset[Patch]):
         return len(self.cases)
 
     def __getitem__(self, index: int) -> Patch:
-        """`image` (C, X, Y, Z) float32, `label` (X, Y, Z) boolean, `maps`, by name (1, X, Y, Z), and `case`, the id."""
+        """`image` (C, X, Y, Z) float32, `label` (X, Y, Z) boolean, `maps`, by name (1, X, Y, Z), `spacing` (mm), and
+        `case`, the id."""
         case = self.cases[index]
         return {
             "image": torch.from_numpy(np.array(case.data())),
             "label": torch.from_numpy(np.array(case.label())),
             "maps": {name: torch.from_numpy(np.array(case.map(name))[np.newaxis]) for name in self.maps},
+            "spacing": tuple(case.facts()["spacing"]),
             "case": case.case,
         }
 

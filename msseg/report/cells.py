@@ -1,6 +1,7 @@
 """What stands in one cell of a table: numbers with their spread, and names escaped for Markdown and LaTeX."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 from msseg.report.tables import Value
 from msseg.report.wording import Metric
@@ -58,6 +59,11 @@ def stack_text(stack: Value, mean: Value, metric: Metric) -> str:
 def number(value: float, digits: int) -> str:
     """A fixed number of digits with a true minus sign; a dash for NaN."""
     return "–" if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
+
+
+def printed(values: Mapping[str, float], metrics: Sequence[Metric]) -> tuple[str, ...]:
+    """The values of a case as they stand in a table's columns."""
+    return tuple(number(values.get(metric.key, math.nan) * metric.scale, metric.digits) for metric in metrics)
 
 
 def markdown(text: str) -> str:

@@ -1,127 +1,23 @@
 """What is in the run folders: settings, epochs, scores and files of each trained model, and what is not."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from msseg.cases.labels import label_meaning_of
 from msseg.cases.names import listing
-from msseg.config.data import DataConfig, LabelMeaning
+from msseg.doctor.findings import Examination, from_json_dict
 from msseg.errors import InputError
-from msseg.evaluation.evaluate import DEFAULT_MEANINGS
 from msseg.evaluation.evaluation import Evaluation
-from msseg.evaluation.tasks import TASKS, TaskName
-from msseg.model import read_settings
-from msseg.report.lenient import Columns, mapping, parse_yaml, read_columns, read_json, read_text
+from msseg.model import SETTINGS_FILE, read_settings
+from msseg.report.contents import ModelFacts, RunContent, TestedCase, Times, TrainedModel
+from msseg.report.lenient import mapping, parse_yaml, read_columns, read_json, read_text
 from msseg.runs import CONFIG_FILE, ModelRun
 
-
-class _Lenient(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class TestedCase(_Lenient):
-    """One entry of `cases.json`: the files of a case that the model was tested on; paths are resolved.
-
-    A case that is a slice of a stack has its page (from 0) in the stack's images and labels, and another in the stack
-    of what was predicted.
-    """
-
-    case: str
-    group: str = ""
-    images: dict[str, Path] = {}
-    label: Path | None = None
-    prediction: Path | None = None
-    probability: Path | None = None
-    instances: Path | None = None
-    page: int | None = None
-    predicted_page: int | None = None
-
-
-class ModelFacts(_Lenient):
-    """The content of `run.json`."""
-
-    config_name: str = ""
-    network: str
-    channels: tuple[str, ...]
-    parameters: int | None = None
-    test: tuple[str, ...] | None = None
-    seconds_training: float | None = None
-    device: str | None = None
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """One trained model of a run: a network on one channel (or several together).
-
-    Attributes:
-        folder: RUN/FLAIR.
-        facts: Network, channels, size, device.
-        epochs: Columns of `epochs.csv`, epochs counted from 0.
-        kept_epoch: The epoch whose weights are the model; None where that is not written.
-        evaluation: Scores of the test cases; None where there are none.
-        cases: Files of the test cases.
-        missing: What is not there, in words.
-    """
-
-    folder: Path
-    facts: ModelFacts
-    epochs: Columns
-    kept_epoch: int | None
-    evaluation: Evaluation | None
-    cases: tuple[TestedCase, ...]
-    missing: tuple[str, ...]
-
-    @property
-    def channel(self) -> str:
-        """The channels' names as the report writes them: 'FLAIR' or 'FLAIR+T1'."""
-        return "+".join(self.facts.channels)
-
-
-@dataclass(frozen=True)
-class RunContent:
-    """One run folder with its models; `written` is when its last result was."""
-
-    folder: Path
-    config_text: str
-    config: Mapping[str, Any]
-    split: Mapping[str, Any]
-    versions: Mapping[str, Any]
-    models: tuple[TrainedModel, ...]
-    missing: tuple[str, ...]
-    written: datetime | None
-
-    @property
-    def name(self) -> str:
-        """The experiment's name, or the folder's where the config has none."""
-        return str(self.config.get("name") or self.folder.name)
-
-    @property
-    def task(self) -> TaskName:
-        """What was segmented: by the config, or where it is lost by the scores."""
-        named = self.config.get("task")
-        scored = [model.evaluation.task for model in self.models if model.evaluation is not None]
-        return next((task for task in TASKS if task == named), scored[0] if scored else "lesions")
-
-    @property
-    def label_meaning(self) -> LabelMeaning:
-        """What the values of its truths stand for: by the config, or else as is usual for the task."""
-        try:
-            # As JSON, in which a list may stand for a tuple.
-            return label_meaning_of(DataConfig.model_validate_json(json.dumps(self.config.get("data"), default=str)))
-        except (ValidationError, InputError):
-            return DEFAULT_MEANINGS[self.task]
-
-    @property
-    def membrane_width(self) -> int:
-        """Pixels between touching objects of its truths that are membrane."""
-        width = mapping(self.config.get("data")).get("membrane_width")
-        return width if isinstance(width, int) else 2
+CHECK_FILE = "check.json"
+"""What the data doctor found before the run."""
 
 
 def collect_runs(paths: Sequence[Path]) -> list[RunContent]:
@@ -180,9 +76,9 @@ def _read_run(folder: Path, model_folders: list[Path]) -> RunContent:
     models.sort(key=lambda model: _channel_order(model, config))
     if not models:
         missing.append("no model has been trained yet")
-    return RunContent(
-        folder, text, config, split, versions, tuple(models), tuple(missing), _written(folder, model_folders)
-    )
+    check = _read_check(folder / CHECK_FILE, missing)
+    written = _written(folder, model_folders)
+    return RunContent(folder, text, config, split, versions, tuple(models), tuple(missing), written, check)
 
 
 def _read_model(run: ModelRun, config: Mapping[str, Any]) -> TrainedModel:
@@ -190,11 +86,13 @@ def _read_model(run: ModelRun, config: Mapping[str, Any]) -> TrainedModel:
     facts = _read_facts(run, config, missing)
     epochs = read_columns(run.epochs, "epoch", missing)
     kept = _kept_epoch(run, missing)
+    settings = read_text(run.model / SETTINGS_FILE, []) if kept is not None else ""
     if facts.test == ():
         missing.append("no test cases: the split leaves none, so nothing was predicted and scored")
-        return TrainedModel(run.folder, facts, epochs, kept, None, (), tuple(missing))
+        return TrainedModel(run.folder, facts, epochs, kept, None, (), tuple(missing), Times(), settings)
     evaluation = _read_evaluation(run, missing)
-    return TrainedModel(run.folder, facts, epochs, kept, evaluation, _read_cases(run, missing), tuple(missing))
+    cases, times = _read_cases(run, missing), _read_times(run, missing)
+    return TrainedModel(run.folder, facts, epochs, kept, evaluation, cases, tuple(missing), times, settings)
 
 
 def _read_facts(run: ModelRun, config: Mapping[str, Any], missing: list[str]) -> ModelFacts:
@@ -252,6 +150,28 @@ def _read_cases(run: ModelRun, missing: list[str]) -> tuple[TestedCase, ...]:
             continue
         cases.append(_with_resolved_paths(case, run.folder))
     return tuple(cases)
+
+
+def _read_times(run: ModelRun, missing: list[str]) -> Times:
+    """`times.json`, which older runs have not."""
+    given = read_json(run.times, missing) if run.times.exists() else {}
+    try:
+        return Times.model_validate(mapping(given))
+    except ValidationError as error:
+        missing.append(f"times.json does not have the expected form ({_first(error)})")
+        return Times()
+
+
+def _read_check(path: Path, missing: list[str]) -> Examination | None:
+    """What the data doctor found; older runs have no such file."""
+    given = read_json(path, missing) if path.exists() else None
+    if given is None:
+        return None
+    try:
+        return from_json_dict(mapping(given))
+    except (InputError, ValueError) as error:
+        missing.append(f"{path.name} cannot be used: {error}")
+        return None
 
 
 def _with_resolved_paths(case: TestedCase, folder: Path) -> TestedCase:

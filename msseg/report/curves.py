@@ -1,5 +1,6 @@
 """Training curves: loss and validation scores per epoch, networks side by side (Choi et al. 2021, figure 6)."""
 
+import base64
 import io
 import math
 import re
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from msseg.report.collect import TrainedModel
+from msseg.report.contents import TrainedModel
 from msseg.report.rows import Row, labels_of, words_of
 
 SERIES_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -44,7 +45,7 @@ def curves_figure(rows: Sequence[Row], channels: Sequence[str]) -> Figure:
         loss.set_ylim(bottom=min(0.0, loss.get_ylim()[0]))
         for score, title in zip(scores, titles.values(), strict=True):
             dress(score, f"{channel}: validation {title}" if len(channels) > 1 else f"Validation {title}", "epoch")
-            score.set_ylim(0, 1)
+            score.set_ylim(0, None if score.dataLim.y1 > 1 else 1)  # distances have no upper end
             if not score.lines:
                 score.text(0.5, 0.5, "no validation", transform=score.transAxes, ha="center", va="center", color=INK)
         for axes in (loss, *scores):
@@ -83,6 +84,11 @@ def as_svg(figure: Figure) -> str:
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "msseg"}):
         FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None})
     return _themed(text.getvalue())
+
+
+def svg_uri(svg: str) -> str:
+    """An SVG as a data URI."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode("utf-8")).decode("ascii")
 
 
 def new_figure(lines: int, columns: int) -> tuple[Figure, list[list[Axes]]]:

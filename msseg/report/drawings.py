@@ -21,7 +21,8 @@ from msseg.report.overlays import (
 from msseg.report.pictures import CasePicture, background_of
 from msseg.report.sections import Predicted, Section, read_section
 from msseg.report.segment_errors import errors_of, matched, outlines, thickened
-from msseg.report.slices import CaseSlice, Grey, Key, Mask, read_case_slice
+from msseg.report.slice_choice import Mask
+from msseg.report.slices import CaseSlice, Grey, Key, read_case_slices
 
 LESION_LEGEND = (TRUTH, *OUTCOMES)
 MEMBRANE_LEGEND = (MERGER, SPLIT)
@@ -74,6 +75,8 @@ class Drawing:
         legend: The colours to explain.
         sides_known: Whether the patient's sides are marked; None where there are none.
         is_fine: Whether there is more to see than flat colours and coarse voxels.
+        further: Of a volume more slices, the one with the largest error first.
+        affine: Of a volume 4 x 4 from voxels of the upright volume to world mm.
     """
 
     place: str
@@ -82,10 +85,16 @@ class Drawing:
     legend: tuple[Mark, ...]
     sides_known: bool | None = None
     is_fine: bool = False
+    further: tuple[CaseSlice, ...] = ()
+    affine: NDArray[np.float64] | None = None
 
 
-def draw(picture: CasePicture) -> Drawing:
+def draw(picture: CasePicture, further: int = 0) -> Drawing:
     """Read a test case's files and draw them.
+
+    Args:
+        picture: What is to be drawn.
+        further: How many slices of a volume are wanted besides the one that is drawn.
 
     Raises:
         InputError: There is no truth, or a file cannot be used.
@@ -93,7 +102,7 @@ def draw(picture: CasePicture) -> Drawing:
     if picture.words.is_stack:
         return _draw_section(picture, read_section(picture))
     files = picture.case, picture.group, picture.images, picture.truth, picture.predictions
-    return _draw_lesions(picture, read_case_slice(*files))
+    return _draw_lesions(picture, read_case_slices(*files, further, picture.read_mask, picture.align))
 
 
 def legend_of(picture: CasePicture) -> tuple[Mark, ...]:
@@ -103,11 +112,14 @@ def legend_of(picture: CasePicture) -> tuple[Mark, ...]:
     return CELL_LEGEND if _are_apart(picture) else MEMBRANE_LEGEND
 
 
-def _draw_lesions(picture: CasePicture, shown: CaseSlice) -> Drawing:
+def _draw_lesions(picture: CasePicture, slices: Sequence[CaseSlice]) -> Drawing:
+    shown, *further = slices
     first, last = shown.number
     place = f"axial slice {first} of {last} (z = {number(shown.z_mm, 1)} mm): {shown.chosen}"
     lines = tuple(_lesion_line(channel, picture, shown) for channel in picture.channels)
-    return Drawing(place, lines, shown.size_mm, LESION_LEGEND, shown.sides_known)
+    return Drawing(
+        place, lines, shown.size_mm, LESION_LEGEND, shown.sides_known, further=tuple(further), affine=shown.affine
+    )
 
 
 def _lesion_line(channel: str, picture: CasePicture, shown: CaseSlice) -> PanelLine:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -47,9 +48,15 @@ def write_figures(runs: Sequence[Path], folder: Path) -> list[Path]:
         written.append(folder / "thresholds.png")
         save_thresholds(rows, written[-1])
     for picture in case_pictures(rows):
-        written.append(folder / f"overlay_{re.sub(r'[^A-Za-z0-9._-]', '_', picture.case)}.png")
+        written.append(_free(folder, f"overlay_{re.sub(r'[^A-Za-z0-9._-]', '_', picture.case)}", written))
         save_overlay(picture, written[-1])
     return written
+
+
+def _free(folder: Path, stem: str, taken: Sequence[Path]) -> Path:
+    """A name that no other case has: `a/b` and `a_b` may stand in one run."""
+    numbered = (folder / f"{stem}{f'_{number}' if number > 1 else ''}.png" for number in count(1))
+    return next(path for path in numbered if path not in taken)
 
 
 def save_curves(rows: Sequence[Row], path: Path) -> None:

@@ -1,6 +1,5 @@
 """The report: one HTML page that needs no network, and the tables beside it."""
 
-import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,18 +10,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from msseg.atomic import replacing, write_text
 from msseg.cases.names import counted, listing
 from msseg.errors import InputError
+from msseg.report.case_pages import case_anchors, case_views, model_anchors
 from msseg.report.cells import number
-from msseg.report.collect import RunContent, collect_runs
-from msseg.report.curves import curves_svg, has_curves, scores_of
+from msseg.report.checks import FACT_HEADS, check_views, check_warnings
+from msseg.report.collect import collect_runs
+from msseg.report.contents import RunContent
+from msseg.report.curves import curves_svg, has_curves, scores_of, svg_uri
 from msseg.report.drawings import legend_of
 from msseg.report.headline import headline
+from msseg.report.lesions import LESION_HEADS, size_in_words, strata_of
 from msseg.report.pictures import case_pictures
 from msseg.report.rows import Row, build_rows, channels_of, labels_of
-from msseg.report.tables import case_rows, stack_rows, summary_rows
+from msseg.report.tables import case_rows, measured_on_lesions, stack_rows, summary_rows
 from msseg.report.thresholds import has_thresholds, threshold_panels, thresholds_svg
+from msseg.report.times import TIME_HEADS, duration, times_views, total_seconds
 from msseg.report.views import (
-    case_anchors,
-    case_views,
     cells_of,
     missing_parts,
     model_cells,
@@ -30,22 +32,31 @@ from msseg.report.views import (
     strip_label,
     warnings_of,
 )
-from msseg.report.wording import WORDS, Words, empty_masks
-from msseg.report.writers import cases_csv, notes_of, summary_csv, summary_latex, summary_markdown
+from msseg.report.vocabulary import WORDS
+from msseg.report.volume_figure import volume_views
+from msseg.report.wording import Words, empty_masks
+from msseg.report.writers import cases_csv, lesions_csv, notes_of, summary_csv, summary_latex, summary_markdown
 from msseg.runs import versions
 
 CASE_LIMIT = 40
 """Lines of the table of cases that are shown at once; the others unfold."""
+FIGURE_LIMIT = 4
+"""Figures of volumes that are shown at once; the others unfold."""
+NOT_IN_PAGES = ("iou", "volume_difference_mm3")
+"""What a case's own table leaves out: it follows from the columns beside it."""
 PICTURE_LIMIT = 40
 """Test slices that are shown in pictures, the worst ones: a page with all of a large stack would not open."""
+PAGE_LIMIT = 120
+"""Volumes that have a page of their own, the worst ones."""
 
 
 def make_report(runs: Sequence[Path], out: Path) -> None:
     """Write the report of one or several runs.
 
     The page is self-contained: styles, curves (SVG) and pictures (PNG) are inside, and it forbids the browser
-    any request. Beside it, in the folder `tables`: network x channel (`summary.csv`, `.md` and `.tex`) and every
-    case, worst first (`cases.csv`). One case's images are in memory at a time.
+    any request. Beside it, in the folder `tables`: network x channel (`summary.csv`, `.md` and `.tex`), every
+    case, worst first (`cases.csv`), and every lesion where evaluations list them (`lesions.csv`). One case's images
+    are in memory at a time.
 
     Args:
         runs: Run folders, or folders of single models in them. What a run lacks is listed in the report.
@@ -70,6 +81,8 @@ def _write_tables(words: Words, rows: Sequence[Row], folder: Path) -> None:
     write_text(folder / "summary.md", summary_markdown(words, summary))
     write_text(folder / "summary.tex", summary_latex(words, summary))
     write_text(folder / "cases.csv", cases_csv(case_rows(rows)))
+    if lesions := lesions_csv(rows):
+        write_text(folder / "lesions.csv", lesions)
 
 
 def _write_page(words: Words, contents: Sequence[RunContent], rows: Sequence[Row], out: Path) -> None:
@@ -87,8 +100,10 @@ def _write_page(words: Words, contents: Sequence[RunContent], rows: Sequence[Row
 
 def _context(words: Words, contents: Sequence[RunContent], rows: Sequence[Row]) -> dict[str, Any]:
     summary = summary_rows(rows)
+    lesionwise, strata = measured_on_lesions(summary), strata_of(rows)
+    page_metrics = [*(metric for metric in words.by_case if metric.key not in NOT_IN_PAGES), *lesionwise]
     pictures = case_pictures(rows)
-    shown = pictures[:PICTURE_LIMIT] if words.is_stack else pictures
+    shown = pictures[: PICTURE_LIMIT if words.is_stack else PAGE_LIMIT]
     return {
         "words": words,
         "title": listing(list(dict.fromkeys(content.name for content in contents))),
@@ -96,20 +111,25 @@ def _context(words: Words, contents: Sequence[RunContent], rows: Sequence[Row]) 
         "now": _date(datetime.now()),
         "sentences": headline(summary),
         "facts": _facts(words, contents, rows),
-        "warnings": warnings_of(contents),
+        "warnings": [*check_warnings(contents), *warnings_of(contents)],
         "missing": missing_parts(contents),
         "summary": summary,
         "with_channel": not words.is_stack or len(channels_of(rows)) > 1,
         "several_sets": len({line.test_set for line in summary}) > 1,
         "notes": notes_of(words, summary),
         "strip_label": strip_label,
-        "table_names": "summary.csv, summary.md, summary.tex and cases.csv",
+        "table_names": f"summary.csv, summary.md, summary.tex{', lesions.csv' if strata else ''} and cases.csv",
+        "lesionwise": lesionwise,
+        "strata": strata,
+        "size_in_words": size_in_words,
+        "lesion_heads": LESION_HEADS,
         "cases": case_rows(rows),
         "case_limit": CASE_LIMIT,
         "stacks": stack_rows(rows),
         "case_cells": cells_of(words.by_case),
         "stack_cells": cells_of(words.pooled),
         "anchors": case_anchors(shown),
+        "model_anchors": {} if words.is_stack else model_anchors(shown),
         "empty_masks": empty_masks(words),
         "curves": _figures(curves_svg, has_curves, rows),
         "curve_panels": 1 + len(scores_of(rows)),
@@ -119,7 +139,16 @@ def _context(words: Words, contents: Sequence[RunContent], rows: Sequence[Row]) 
         "has_pictures": bool(pictures),
         "not_shown": len(pictures) - len(shown),
         "marks": legend_of(pictures[0]) if pictures else (),
-        "views": case_views(shown),
+        "views": case_views(shown, page_metrics),
+        "page_metrics": page_metrics,
+        "volumes": volume_views(rows),
+        "figure_limit": FIGURE_LIMIT,
+        "checks": check_views(contents),
+        "fact_heads": FACT_HEADS,
+        "times": times_views(contents),
+        "time_heads": TIME_HEADS,
+        "total_time": duration(total_seconds(contents)),
+        "several_runs": len(contents) > 1,
         "runs": [run_view(content) for content in contents],
         "model_cells": model_cells,
         "date": _date,
@@ -157,8 +186,7 @@ def _figures(
     draw: Callable[[Sequence[Row], str], str], has: Callable[[Sequence[Row], str], bool], rows: Sequence[Row]
 ) -> list[tuple[str, str]]:
     """For each channel that has such a figure, its SVG as a data URI."""
-    svgs = [(channel, draw(rows, channel).encode("utf-8")) for channel in channels_of(rows) if has(rows, channel)]
-    return [(channel, "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")) for channel, svg in svgs]
+    return [(channel, svg_uri(draw(rows, channel))) for channel in channels_of(rows) if has(rows, channel)]
 
 
 def _date(moment: datetime) -> str:

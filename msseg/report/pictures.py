@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msseg.config.data import LabelMeaning
-from msseg.report.collect import TestedCase
+from msseg.evaluation.scores import CaseScores
+from msseg.report.contents import TestedCase
 from msseg.report.rows import Row, channels_of, labels_of
 from msseg.report.slices import Key
 from msseg.report.tables import case_order
 from msseg.report.wording import Words
+from msseg.volumes.align import Align
+from msseg.volumes.files import read_label
+from msseg.volumes.labels import read_truth
+from msseg.volumes.volume import Volume
 
 
 @dataclass(frozen=True)
@@ -25,12 +30,14 @@ class CasePicture:
         images: File per single channel.
         page: Of a slice of a stack its place in images and truth, from 0.
         tested: The files of each network's label and channel.
-        scores: Main score of the whole case per network label and channel.
+        results: What was scored on the whole case per network label and channel.
         thresholds: Of membranes the threshold of the best V_rand per network label and channel.
         channels: Lines of the picture.
         labels: Networks, one column each.
         meaning: What the truth's values stand for.
         membrane_width: Pixels between touching objects of the truth that are membrane.
+        label_values: Which values of the truth are foreground; None: those above 0.5.
+        align: What is done with images on another grid than the truth.
     """
 
     case: str
@@ -40,12 +47,37 @@ class CasePicture:
     images: Mapping[str, Path]
     page: int | None
     tested: Mapping[Key, TestedCase]
-    scores: Mapping[Key, float]
+    results: Mapping[Key, CaseScores]
     thresholds: Mapping[Key, float]
     channels: tuple[str, ...]
     labels: tuple[str, ...]
     meaning: LabelMeaning
     membrane_width: int
+    label_values: tuple[int, ...] | None
+    align: Align
+
+    def read_mask(self, path: Path) -> Volume:
+        """The truth of a volume, as the evaluation reads it; a mask of several values as older runs did.
+
+        Raises:
+            InputError: The file cannot be read.
+        """
+        if self.meaning == "mask" and self.label_values is None:
+            return read_label(path)
+        return read_truth(path, self.meaning, self.membrane_width, values=self.label_values)
+
+    @property
+    def models(self) -> list[Key]:
+        """Networks and channels that were tested on the case: network by network."""
+        return [
+            (label, channel) for label in self.labels for channel in self.channels if (label, channel) in self.tested
+        ]
+
+    @property
+    def scores(self) -> dict[Key, float]:
+        """Main score of the whole case per network label and channel."""
+        key = self.words.main.key
+        return {model: scored.values[key] for model, scored in self.results.items() if key in scored.values}
 
     @property
     def predictions(self) -> dict[Key, Path]:
@@ -67,8 +99,8 @@ def case_pictures(rows: Sequence[Row]) -> list[CasePicture]:
                 found.setdefault((case.case, case.label), []).append((row, case))
     order = list(case_order(rows))
     places = {case: place for place, case in enumerate(order)}
-    scores = _scores(rows)
-    pictures = [_picture(case, truth, shown, scores) for (case, truth), shown in found.items()]
+    results = _results(rows)
+    pictures = [_picture(case, truth, shown, results) for (case, truth), shown in found.items()]
     return sorted(pictures, key=lambda picture: (places.get(picture.case, len(order)), picture.case))
 
 
@@ -76,7 +108,7 @@ def _picture(
     case: str,
     truth: Path | None,
     shown: Sequence[tuple[Row, TestedCase]],
-    scores: Mapping[str, Mapping[Key, float]],
+    results: Mapping[str, Mapping[Key, CaseScores]],
 ) -> CasePicture:
     rows = [row for row, _ in shown]
     channels = channels_of(rows)
@@ -91,22 +123,23 @@ def _picture(
         images={name: images[name] for name in backgrounds if name in images},
         page=shown[0][1].page,
         tested={(row.label, row.channel): tested for row, tested in shown},
-        scores=scores.get(case, {}),
+        results=results.get(case, {}),
         thresholds=_thresholds(rows),
         channels=tuple(channels),
         labels=tuple(labels_of(rows)),
         meaning=run.label_meaning,
         membrane_width=run.membrane_width,
+        label_values=run.label_values,
+        align=run.align,
     )
 
 
-def _scores(rows: Sequence[Row]) -> dict[str, dict[Key, float]]:
-    """The main score of each case by network and channel."""
-    found: dict[str, dict[Key, float]] = {}
+def _results(rows: Sequence[Row]) -> dict[str, dict[Key, CaseScores]]:
+    """What each case scored by network and channel."""
+    found: dict[str, dict[Key, CaseScores]] = {}
     for row in rows:
-        for score in row.evaluation.cases if row.evaluation is not None else ():
-            if row.words.main.key in score.values:
-                found.setdefault(score.case, {})[row.label, row.channel] = score.values[row.words.main.key]
+        for scored in row.evaluation.cases if row.evaluation is not None else ():
+            found.setdefault(scored.case, {})[row.label, row.channel] = scored
     return found
 
 

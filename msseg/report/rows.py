@@ -6,8 +6,10 @@ from itertools import takewhile
 from typing import Any
 
 from msseg.evaluation.evaluation import Evaluation
-from msseg.report.collect import RunContent, TrainedModel
-from msseg.report.wording import LESIONS, WORDS, Words, network_title
+from msseg.report.contents import RunContent, TrainedModel
+from msseg.report.lesion_words import LESIONS
+from msseg.report.vocabulary import WORDS
+from msseg.report.wording import Words, network_title
 
 FOLD_KEYS = ("name", "split")
 """Sections of a config in which two folds of one cross-validation may differ."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from msseg.errors import InputError
 from msseg.metrics.segments import label_segments
-from msseg.report.collect import TestedCase
+from msseg.report.contents import TestedCase
 from msseg.report.pictures import CasePicture
 from msseg.report.segment_errors import Labels
 from msseg.report.slices import Grey, Key

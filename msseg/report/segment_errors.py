@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from msseg.report.slices import Mask
+from msseg.report.slice_choice import Mask
 
 Labels = NDArray[np.int32]
 

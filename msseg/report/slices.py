@@ -1,19 +1,21 @@
-"""The axial slice of a test case that shows most lesion, as a radiologist sees it."""
+"""Axial slices of a test case, as a radiologist sees them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import nibabel as nib
 import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
 from msseg.errors import InputError
-from msseg.volumes.files import read_label, read_volume, require_same_grid
+from msseg.report.slice_choice import Mask, fullest_slice, slices_of_interest
+from msseg.volumes.align import Align, resample_onto
+from msseg.volumes.files import read_label, read_volume, require_same_grid, same_grid
 from msseg.volumes.volume import Volume
 
-Mask = NDArray[np.bool_]
 Grey = NDArray[np.uint8]
 Key = tuple[str, str]
 """A prediction's network and channel."""
@@ -38,6 +40,7 @@ class CaseSlice:
         z_mm: Height of its centre in the file's world space (mm).
         chosen: Why this slice, in words.
         sides_known: Whether the file says where left is; without it no marker is drawn.
+        affine: 4 x 4 from voxels of the upright volume to world mm.
     """
 
     case: str
@@ -50,6 +53,7 @@ class CaseSlice:
     z_mm: float
     chosen: str
     sides_known: bool
+    affine: NDArray[np.float64]
 
     @property
     def size_mm(self) -> tuple[float, float]:
@@ -60,7 +64,21 @@ class CaseSlice:
 def read_case_slice(
     case: str, group: str, images: Mapping[str, Path], truth: Path | None, predictions: Mapping[Key, Path]
 ) -> CaseSlice:
-    """Read a case's files and cut out the axial slice with most lesion; every file is read once.
+    """The axial slice with most lesion; as `read_case_slices` reads it."""
+    return read_case_slices(case, group, images, truth, predictions)[0]
+
+
+def read_case_slices(
+    case: str,
+    group: str,
+    images: Mapping[str, Path],
+    truth: Path | None,
+    predictions: Mapping[Key, Path],
+    further: int = 0,
+    read: Callable[[Path], Volume] = read_label,
+    align: Align = "refuse",
+) -> list[CaseSlice]:
+    """Read a case's files and cut out the slices to show; every file is read once, one image is in memory at a time.
 
     Args:
         case: Id of the case.
@@ -68,34 +86,49 @@ def read_case_slice(
         images: File per channel.
         truth: Expert's mask.
         predictions: Predicted masks by network and channel.
+        further: How many slices of interest are wanted besides.
+        read: How the expert's mask is read from its file.
+        align: What is done with images and masks on another grid than the expert's mask.
+
+    Returns:
+        The axial slice with most lesion, then the slices of interest, largest error first (the first slice may be
+        among them); these are cropped alike.
 
     Raises:
         InputError: There is no expert's mask, or a file cannot be read or does not lie on its grid.
     """
     if truth is None:
         raise InputError(f"the case {case} has no expert's mask to compare with")
-    grid = read_label(truth)
-    masks = {key: canonical(_on_grid(read_label(path), grid)).data for key, path in predictions.items()}
+    grid = read(truth)
+    masks = {key: canonical(_on_grid(read_label(path), grid, align)).data for key, path in predictions.items()}
     upright = canonical(grid)
-    index, chosen = _choose(upright.data, list(masks.values()))
-    grey = {}
-    for channel, path in images.items():  # one image in memory at a time
-        grey[channel] = grey_levels(axial(canonical(_on_grid(read_volume(path), grid)).data, index))
+    index, chosen = fullest_slice(upright.data, list(masks.values()))
+    interest = slices_of_interest(upright.data, list(masks.values()), further)
+    places = [index, *interest]
+    grey: list[dict[str, Grey]] = [{} for _ in places]
+    for channel, path in images.items():
+        volume = canonical(_on_grid(read_volume(path), grid, align)).data
+        for shown, place in zip(grey, places, strict=True):
+            shown[channel] = grey_levels(axial(volume, place))
     across, deep, _ = upright.spacing
     middle = [(size - 1) / 2 for size in upright.shape[:2]]
-    picture = CaseSlice(
-        case=case,
-        group=group,
-        images=grey,
-        truth=axial(upright.data, index),
-        predictions={key: axial(mask, index) for key, mask in masks.items()},
-        pixel_mm=(deep, across),
-        number=(index + 1, upright.shape[2]),
-        z_mm=float((upright.affine @ [*middle, index, 1])[2]),
-        chosen=chosen,
-        sides_known=bool(grid.header["sform_code"] or grid.header["qform_code"]),
-    )
-    return _cropped(picture)
+    slices = [
+        CaseSlice(
+            case=case,
+            group=group,
+            images=shown,
+            truth=axial(upright.data, place),
+            predictions={key: axial(mask, place) for key, mask in masks.items()},
+            pixel_mm=(deep, across),
+            number=(place + 1, upright.shape[2]),
+            z_mm=float((upright.affine @ [*middle, place, 1])[2]),
+            chosen=chosen,
+            sides_known=_sides_known(grid),
+            affine=upright.affine,
+        )
+        for place, shown in zip(places, grey, strict=True)
+    ]
+    return _cropped(slices[:1]) + _cropped(slices[1:])
 
 
 def canonical(volume: Volume) -> Volume:
@@ -125,38 +158,42 @@ def grey_levels(values: NDArray[Any]) -> Grey:
     return np.where(inside, np.clip(np.rint(scaled * 255), 0, 255), 0).astype(np.uint8)
 
 
-def _on_grid(volume: Volume, grid: Volume) -> Volume:
+def _sides_known(volume: Volume) -> bool:
+    """Whether the file says where left is: formats without a word about it are refused or say so by their kind."""
+    header = volume.header
+    if isinstance(header, nib.Nifti1Header):
+        return bool(header["sform_code"] or header["qform_code"])
+    return not isinstance(header, nib.AnalyzeHeader)
+
+
+def _on_grid(volume: Volume, grid: Volume, align: Align) -> Volume:
+    """As the run did it, which has warned of it."""
+    if align == "resample" and not same_grid(grid, volume):
+        return resample_onto(grid, volume)
     require_same_grid(grid, volume)
     return volume
 
 
-def _choose(truth: Mask, predictions: Sequence[Mask]) -> tuple[int, str]:
-    """The slice with most lesion; without any, the one with most predicted lesion; else the middle one."""
-    lesion = truth.sum(axis=(0, 1))
-    if lesion.any():
-        return int(lesion.argmax()), "the slice with most lesion in the expert's mask"
-    predicted = sum((mask.sum(axis=(0, 1)) for mask in predictions), start=np.zeros(truth.shape[2], dtype=np.int64))
-    if predicted.any():
-        return int(predicted.argmax()), "no lesion in the expert's mask; the slice with most predicted lesion"
-    return truth.shape[2] // 2, "no lesion in the expert's mask or in a prediction; the middle slice"
-
-
-def _cropped(picture: CaseSlice) -> CaseSlice:
-    """The part of the slice that shows the subject or a mask, with a margin."""
-    seen = picture.truth.copy()
-    for layer in (*picture.predictions.values(), *(grey > 8 for grey in picture.images.values())):
-        seen |= layer
+def _cropped(slices: list[CaseSlice]) -> list[CaseSlice]:
+    """The part of the slices that shows the subject or a mask in any of them, with a margin."""
+    seen = np.zeros(slices[0].truth.shape if slices else (0, 0), dtype=bool)
+    for picture in slices:
+        for layer in (picture.truth, *picture.predictions.values(), *(grey > 8 for grey in picture.images.values())):
+            seen |= layer
     if not seen.any():
-        return picture
+        return slices
     parts = []
-    for axis, size_mm in enumerate(picture.pixel_mm):
+    for axis, size_mm in enumerate(slices[0].pixel_mm):
         found = np.flatnonzero(seen.any(axis=1 - axis))
         margin = round(MARGIN_MM / size_mm)
         parts.append(slice(max(0, int(found[0]) - margin), int(found[-1]) + 1 + margin))
     part = tuple(parts)
-    return replace(
-        picture,
-        images={channel: grey[part] for channel, grey in picture.images.items()},
-        truth=picture.truth[part],
-        predictions={key: mask[part] for key, mask in picture.predictions.items()},
-    )
+    return [
+        replace(
+            picture,
+            images={channel: grey[part] for channel, grey in picture.images.items()},
+            truth=picture.truth[part],
+            predictions={key: mask[part] for key, mask in picture.predictions.items()},
+        )
+        for picture in slices
+    ]

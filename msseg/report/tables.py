@@ -37,7 +37,7 @@ class SummaryRow:
 
     Attributes:
         test_set: Number of the set of test cases, from 1; equal numbers mean the same cases.
-        means: Over the cases, per metric of the task's `overall`.
+        means: Over the cases, per metric of the task's `compared`.
         pooled: Scores of all cases taken together, per metric of the task's `pooled`, in `mean`.
     """
 
@@ -79,6 +79,13 @@ def summary_rows(rows: Sequence[Row]) -> list[SummaryRow]:
     return [line for number in range(1, len(sets) + 1) for line in _marked([x for x in table if x.test_set == number])]
 
 
+def measured_on_lesions(lines: Sequence[SummaryRow]) -> list[Metric]:
+    """The scores on lesions, where any of the evaluations counted lesions; older ones did not."""
+    metrics = lines[0].row.words.lesionwise if lines else ()
+    measured = [metric for metric in metrics if any(not math.isnan(line.means[metric.key].mean) for line in lines)]
+    return measured if any(metric.key == "ltpr" for metric in measured) else []
+
+
 def case_rows(rows: Sequence[Row]) -> list[CaseRow]:
     """One line per case, network and channel; lowest main score first, equal ones by the cases' names."""
     return _worst_first(
@@ -117,7 +124,7 @@ def _means(row: Row) -> dict[str, Value]:
             (score.values.get(metric.key, math.nan) for score in row.evaluation.cases),
             metric,
         )
-        for metric in row.words.overall
+        for metric in row.words.compared
     }
 
 
@@ -157,7 +164,7 @@ def _marked(lines: list[SummaryRow]) -> list[SummaryRow]:
     if len(lines) < 2:
         return lines
     words = lines[0].row.words
-    best_means = {metric.key: _best([line.means[metric.key] for line in lines], metric) for metric in words.overall}
+    best_means = {metric.key: _best([line.means[metric.key] for line in lines], metric) for metric in words.compared}
     best_pooled = {metric.key: _best([line.pooled[metric.key] for line in lines], metric) for metric in words.pooled}
     return [
         replace(

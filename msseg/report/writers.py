@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 
 from msseg.cases.names import listing
 from msseg.report.cells import latex, markdown, mean_text, spread_text, stack_text
-from msseg.report.tables import CaseRow, SummaryRow, Value
+from msseg.report.lesions import all_lesions
+from msseg.report.rows import Row
+from msseg.report.tables import CaseRow, SummaryRow, Value, measured_on_lesions
 from msseg.report.wording import Metric, Words, empty_masks
 
 STATISTICS = ("mean", "std", "median", "ci_low", "ci_high", "undefined")
@@ -17,13 +19,14 @@ def summary_csv(words: Words, lines: Sequence[SummaryRow]) -> str:
     """All statistics of network x channel; full precision, undefined cells empty."""
     head = ["network", "channel", "runs", "test_set", "n"]
     pooled = [f"{words.together.lower()}_{metric.key}" for metric in words.pooled]
-    statistics = [f"{metric.key}_{statistic}" for metric in words.overall for statistic in STATISTICS]
+    metrics = [*words.overall, *measured_on_lesions(lines)]
+    statistics = [f"{metric.key}_{statistic}" for metric in metrics for statistic in STATISTICS]
     head += [*pooled, *statistics] if words.is_stack else [*statistics, *pooled]
     body = []
     for line in lines:
         cells: list[object] = [line.row.label, line.row.channel, ";".join(f.run.name for f in line.row.folds)]
         cells += [line.test_set, line.n]
-        means = [getattr(line.means[metric.key], name) for metric in words.overall for name in STATISTICS]
+        means = [getattr(line.means[metric.key], name) for metric in metrics for name in STATISTICS]
         together = [line.pooled[metric.key].mean for metric in words.pooled]
         body.append([*cells, *together, *means] if words.is_stack else [*cells, *means, *together])
     return _csv(head, body)
@@ -43,6 +46,29 @@ def cases_csv(lines: Sequence[CaseRow]) -> str:
         for line in lines
     ]
     return _csv(["case", "group", "network", "channel", *keys], body)
+
+
+def lesions_csv(rows: Sequence[Row]) -> str:
+    """Every lesion of the expert and of the networks; empty where no evaluation lists them."""
+    body = [
+        [
+            lesion.case or scored.case,
+            scored.group,
+            row.label,
+            row.channel,
+            lesion.number,
+            lesion.kind,
+            *lesion.centroid_mm,
+            lesion.volume_mm3,
+            lesion.overlap_mm3,
+            lesion.overlap_share,
+            lesion.verdict,
+            lesion.stratum,
+        ]
+        for row, scored, lesion in all_lesions(rows)
+    ]
+    head = ["case", "group", "network", "channel", "lesion", "kind", "x_mm", "y_mm", "z_mm"]
+    return _csv([*head, "volume_mm3", "overlap_mm3", "overlap_share", "verdict", "stratum"], body) if body else ""
 
 
 def summary_markdown(words: Words, lines: Sequence[SummaryRow]) -> str:

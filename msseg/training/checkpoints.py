@@ -1,5 +1,6 @@
 """Checkpoints that are complete or not there."""
 
+import zipfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,8 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from msseg.atomic import replacing
+from msseg.config.training import SELECTED_LOW
+from msseg.errors import InputError
 
 BEST, LAST = "best.ckpt", "last.ckpt"
 
@@ -18,14 +21,40 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     another file system, where a rename is a copy that can be torn."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Save a checkpoint dictionary."""
-        with replacing(Path(path)) as temporary:
-            torch.save(checkpoint, temporary)
+        """Save a checkpoint dictionary.
+
+        Raises:
+            InputError: It cannot be written: the disk is full, for example.
+        """
+        with replacing(Path(path)) as temporary, temporary.open("wb") as file:
+            try:
+                torch.save(checkpoint, file)
+            except RuntimeError as error:  # what PyTorch makes of a full disk
+                raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
+
+
+def require_whole(path: Path) -> None:
+    """Refuse a checkpoint that was cut or changed; it is an archive with checksums.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip() is not None
+    except (zipfile.BadZipFile, EOFError, NotImplementedError):
+        damaged = True
+    except OSError as error:
+        raise InputError(f"the checkpoint {path} cannot be read: {error.strerror}") from error
+    if damaged:
+        raise InputError(
+            f"the checkpoint {path} is damaged: delete {path.parent.parent} to train this model from the start"
+        )
 
 
 def better(select: str) -> Literal["min", "max"]:
     """Which of two values of the metric that models are selected by is the better one."""
-    return "min" if select.endswith("loss") else "max"
+    return "min" if select in SELECTED_LOW else "max"
 
 
 def checkpoint_callbacks(folder: Path, select: str, validated: bool) -> list[ModelCheckpoint]:

@@ -63,7 +63,7 @@ def _predicted(
     settings = config.inference
     for case in cases:
         data = np.array(case.data())
-        size = window_size(data.shape[1:], config.patches.size, settings.window, task.network.multiple)
+        size = window_size(data.shape[1:], config.patches.size, settings.window, task.network.multiples)
         probability = predict_windows(
             task.network,
             torch.from_numpy(data),

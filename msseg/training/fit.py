@@ -2,7 +2,6 @@
 
 import logging
 import time
-import zipfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from msseg.networks.registry import build_network, parameter_count, require_patc
 from msseg.networks.segmentation_network import SegmentationNetwork
 from msseg.patches.datamodule import PatchDataModule
 from msseg.runs import ModelRun, versions, write_json
-from msseg.training.checkpoints import BEST, LAST
+from msseg.training.checkpoints import BEST, LAST, require_whole
 from msseg.training.finish import finish
 from msseg.training.memory import keep_freed_memory
 from msseg.training.precision import training_precision
@@ -34,6 +33,7 @@ from msseg.training.progress import duration, read_epochs
 from msseg.training.task import SegmentationTask
 from msseg.training.trainer import fit, make_trainer
 from msseg.volumes.cache import CachedCase, Truth, cache_case
+from msseg.volumes.spacings import resolved
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,6 +41,8 @@ LARGEST_PRIOR = 0.5
 """A common class needs no head start, and may not get one: features behind a ReLU only add to the output's bias, and a
 loss that hardly pulls at it (Dice, IoU or Tversky of a foreground of 78 %) left every pixel above a probability of
 0.78 after 504 steps."""
+MOST_PADDING = 0.5
+"""Share of a patch that should lie in the volume."""
 SMALLEST_PRIOR = 1e-5
 """Prior of a class that the training volumes hardly hold: the logit has to be finite."""
 
@@ -71,17 +73,21 @@ def train_model(
     if resume and (run.model / SETTINGS_FILE).exists():
         say(console, f"{run.folder.name}: already trained")
         return
+    config = _resolved(config, channels, split, console)
     checkpoint = _last_checkpoint(run) if resume else None
     network, device, dtype = _fresh_network(config, len(channels) * (2 * config.preprocessing.context + 1))
     task = SegmentationTask(config, network, dtype)
     maps = task.loss.maps
     prepare = partial(_prepare, channels=channels, config=config, cache=cache, maps=maps, console=console)
+    begun = time.perf_counter()
     train = prepare(split.train, role="training")
     validation = prepare(split.validation, role="validation")
     set_prior_bias(network, _foreground_prior(train))
-    begun = time.perf_counter()
+    _warn_of_padding(config, train)
+    preparing, begun = round(time.perf_counter() - begun, 1), time.perf_counter()
     trainer = make_trainer(config, run, device, dtype, bool(validation), console)
     facts = _facts(config, channels, split, parameter_count(network), str(device), str(dtype))
+    facts["seconds_preparing"] = preparing
     write_json(run.facts, facts)
     fit(trainer, task, PatchDataModule(config, train, validation, maps), checkpoint)
     provenance = _load_best(config, run, task, facts)
@@ -92,6 +98,19 @@ def train_model(
     write_json(run.facts, facts | {"seconds_training": seconds, "epochs": len(rows)})
     trained = duration(time.perf_counter() - begun)
     say(console, f"{run.folder.name}: trained in {trained}, the model is in {run.model}")
+
+
+def _resolved(config: ExperimentConfig, channels: tuple[str, ...], split: Split, console: Console) -> ExperimentConfig:
+    """The experiment with numbers for what it leaves to the training cases; they are shown."""
+    numbers = resolved(config, split.train, channels)
+    if numbers.preprocessing != config.preprocessing:
+        spacing = numbers.preprocessing.spacing
+        assert isinstance(spacing, tuple)
+        say(console, f"{'+'.join(channels)}: spacing {' x '.join(f'{length:g}' for length in spacing)} mm")
+    if numbers.network != config.network:
+        strides = [list(steps) for steps in getattr(numbers.network, "strides", ())]
+        say(console, f"{'+'.join(channels)}: strides {strides}")
+    return numbers
 
 
 def _fresh_network(config: ExperimentConfig, channels: int) -> tuple[SegmentationNetwork, torch.device, torch.dtype]:
@@ -114,8 +133,7 @@ def _last_checkpoint(run: ModelRun) -> Path | None:
     path = run.checkpoints / LAST
     if not path.exists():
         return None
-    if not zipfile.is_zipfile(path):
-        raise InputError(f"the checkpoint {path} is damaged: delete {run.folder} to train this model from the start")
+    require_whole(path)
     return path
 
 
@@ -128,7 +146,7 @@ def _prepare(
     console: Console,
     role: str,
 ) -> list[CachedCase]:
-    truth = Truth(label_meaning_of(config.data), config.data.membrane_width)
+    truth = Truth(label_meaning_of(config.data), config.data.membrane_width, config.data.label_values)
     prepared = []
     with case_progress(console, f"preparing {role} cases", len(cases)) as done:
         for case in cases:
@@ -153,17 +171,32 @@ def _foreground_prior(cases: Sequence[CachedCase]) -> float:
     return min(max(foreground / voxels, SMALLEST_PRIOR), LARGEST_PRIOR)
 
 
+def _warn_of_padding(config: ExperimentConfig, cases: Sequence[CachedCase]) -> None:
+    """A patch of which less than half lies in a volume costs twice what it teaches."""
+    size = config.patches.size
+    shape = np.median([case.label().shape for case in cases], axis=0).astype(int)
+    if np.prod(np.minimum(size, shape) / size) < MOST_PADDING:
+        _LOG.warning(
+            "patches.size %s is for the most part padding: the training volumes have about %s voxels, so %s would do",
+            list(size),
+            " x ".join(map(str, shape)),
+            [min(patch, -(-length // 8) * 8) for patch, length in zip(size, shape.tolist(), strict=True)],
+        )
+
+
 def _load_best(
     config: ExperimentConfig, run: ModelRun, task: SegmentationTask, facts: dict[str, Any]
 ) -> dict[str, Any]:
     """Load the best state (or the last, where nothing was validated) and say where it comes from."""
     validated = (run.checkpoints / BEST).exists()
     source = run.checkpoints / (BEST if validated else LAST)
+    require_whole(source)
     checkpoint = torch.load(source, map_location="cpu", weights_only=False)
     task.load_state_dict(checkpoint["state_dict"])
     task.network.eval()
     return {
         "experiment": config.name,
+        "task": config.task,
         "train": facts["train"],
         "validation": facts["validation"],
         "epoch": int(checkpoint["epoch"]),

@@ -27,13 +27,14 @@ def training_precision(
     dtype = choose_precision(name, device)
     if isinstance(network, SliceNetwork):
         return dtype
-    multiple = network.multiple
-    smallest = min(-(-length // multiple) for length in patch_size)
+    multiples = network.multiples
+    smallest = min(-(-length // multiple) for length, multiple in zip(patch_size, multiples, strict=True))
     if dtype != torch.bfloat16 or device.type != "cpu" or smallest >= SMALLEST_BF16_MAP:
         return dtype
     if name == "bf16":
+        least = " x ".join(str((SMALLEST_BF16_MAP - 1) * multiple) for multiple in multiples)
         raise InputError(
             f"patches of {' x '.join(map(str, patch_size))} voxels are too small to train in bf16 on a CPU: give"
-            f" training.precision=fp32, or patches.size above {(SMALLEST_BF16_MAP - 1) * multiple} along each axis"
+            f" training.precision=fp32, or patches.size above {least} along its axes"
         )
     return torch.float32

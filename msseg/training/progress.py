@@ -11,9 +11,12 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from msseg.atomic import write_text
 from msseg.inference.progress import say
+from msseg.metrics.selection import CRITERIA
 
 COLUMNS = ("epoch", "train_loss", "val_loss", "val_dsc", "learning_rate", "seconds")
-SCORE_NAMES = {"val_dsc": "DSC", "val_v_rand": "V_rand", "val_seg": "SEG"}
+SCORE_NAMES = {"val_dsc": "DSC", "val_v_rand": "V_rand", "val_seg": "SEG"} | {
+    f"val_{name}": criterion.label for name, criterion in CRITERIA.items()
+}
 """Scores of a validation and what they are called; a task has the first, and perhaps one of the others."""
 
 

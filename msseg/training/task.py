@@ -47,7 +47,7 @@ class SegmentationTask(L.LightningModule):
         """Loss and scores of one whole volume: image (C, X, Y, Z), label (X, Y, Z)."""
         data, truth = case["image"], case["label"]
         settings = self.config.inference
-        size = window_size(data.shape[1:], self.config.patches.size, settings.window, self.network.multiple)
+        size = window_size(data.shape[1:], self.config.patches.size, settings.window, self.network.multiples)
         logits = predict_logits(
             self.network,
             data,
@@ -61,7 +61,7 @@ class SegmentationTask(L.LightningModule):
         loss = self.loss(logits[None, None], truth[None, None].float(), maps)
         self._require_finite(loss, f"on the validation case {case['case']}")
         self.log("val_loss", loss, on_epoch=True, batch_size=1, sync_dist=True)
-        self.scores.add(logits.sigmoid().float().cpu().numpy(), truth.cpu().numpy())
+        self.scores.add(logits.sigmoid().float().cpu().numpy(), truth.cpu().numpy(), case["spacing"])
 
     def on_validation_epoch_start(self) -> None:
         """Forget the scores of the validation before."""

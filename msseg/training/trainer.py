@@ -7,6 +7,9 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
@@ -17,6 +20,7 @@ from msseg.runs import ModelRun
 from msseg.training.checkpoints import AtomicCheckpointIO, StopEarly, better, checkpoint_callbacks
 from msseg.training.progress import EpochTable, TrainingProgress
 from msseg.training.task import SegmentationTask
+from msseg.training.validation import selected_score
 
 TASK_SCORES = {"membranes": ("val_v_rand",), "cells": ("val_seg",)}
 """Scores besides the DSC that a task's validation has (see `msseg.training.validation`)."""
@@ -33,7 +37,7 @@ def make_trainer(
     """The trainer of one model: checkpoints, epoch table, progress, early stopping and TensorBoard in its folder."""
     _quiet_lightning()
     settings = config.training
-    table = EpochTable(run.epochs, TASK_SCORES.get(config.task, ()))
+    table = EpochTable(run.epochs, TASK_SCORES.get(config.task, selected_score(config)))
     callbacks: list[L.Callback] = [
         *checkpoint_callbacks(run.checkpoints, settings.select, validated),
         table,
@@ -54,13 +58,24 @@ def make_trainer(
         num_sanity_val_steps=0,
         logger=TensorBoardLogger(run.folder, name="", version="tensorboard"),
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(), *_environment(settings.devices)],
         default_root_dir=run.folder,
         use_distributed_sampler=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         log_every_n_steps=1,
     )
+
+
+def _environment(devices: int) -> list[ClusterEnvironment]:
+    """Who starts processes: nobody for one device, whatever the batch system's variables say.
+
+    Lightning's own way with SLURM is switched off: it would write checkpoints of its own in mid-epoch, prefer them when
+    resuming, and put the job back into the queue by itself.
+    """
+    if devices == 1:
+        return [LightningEnvironment()]
+    return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
 
 
 def fit(trainer: L.Trainer, task: SegmentationTask, data: PatchDataModule, checkpoint: Path | None) -> None:

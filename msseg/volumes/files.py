@@ -1,31 +1,41 @@
 """Reading and writing volumes, and whether two of them lie on one grid."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
-from msseg.atomic import replacing
 from msseg.cases.names import counted
 from msseg.errors import InputError
 from msseg.volumes.hdf5 import load_hdf5
-from msseg.volumes.nifti import load_nifti
+from msseg.volumes.header import Header
+from msseg.volumes.metaimage import read_metaimage_header
+from msseg.volumes.mgh import read_mgh_header
+from msseg.volumes.nifti import is_analyze, read_nifti_header
+from msseg.volumes.nrrd import read_nrrd_header
+from msseg.volumes.stacks import read_stack_header
 from msseg.volumes.suffixes import (
     HDF5_SUFFIXES,
+    IMG_SUFFIXES,
+    METAIMAGE_SUFFIXES,
+    MGH_SUFFIXES,
     NIFTI_SUFFIXES,
+    NRRD_SUFFIXES,
+    PAIR_SUFFIXES,
     PNG_SUFFIXES,
     STACK_SUFFIXES,
     TIFF_SUFFIXES,
     VOLUME_SUFFIXES,
     WRITTEN_SUFFIXES,
-    output_suffix,
+    family_suffix,
     volume_stem,
     volume_suffix,
 )
 from msseg.volumes.tiff import Colour, load_png, load_tiff, write_tiff
 from msseg.volumes.volume import Volume
+from msseg.volumes.voxels import read_voxels
+from msseg.volumes.writing import write_grid
 
 __all__ = [
     "HDF5_SUFFIXES",
@@ -34,6 +44,7 @@ __all__ = [
     "VOLUME_SUFFIXES",
     "WRITTEN_SUFFIXES",
     "output_suffix",
+    "read_header",
     "read_label",
     "read_raw",
     "read_volume",
@@ -47,7 +58,40 @@ __all__ = [
 LABEL_THRESHOLD = 0.5
 GRID_TOLERANCE_MM = 1e-2
 
+READERS: dict[tuple[str, ...], Callable[[Path], Header]] = {
+    (*NIFTI_SUFFIXES, *PAIR_SUFFIXES, *IMG_SUFFIXES): read_nifti_header,
+    NRRD_SUFFIXES: read_nrrd_header,
+    METAIMAGE_SUFFIXES: read_metaimage_header,
+    MGH_SUFFIXES: read_mgh_header,
+    STACK_SUFFIXES: read_stack_header,
+}
+"""What reads and checks the header of which files."""
+
 _LOG = logging.getLogger(__name__)
+_SAID: set[str] = set()
+"""Notes on files that were given already: a file may be read many times, for training, validation and report."""
+
+
+def read_header(path: Path | str) -> Header:
+    """What a file says about its volume, checked, without its voxels.
+
+    Raises:
+        InputError: The file is missing, of no known kind, damaged, or describes no volume that can be used.
+    """
+    path = Path(path)
+    for suffixes, reader in READERS.items():
+        if volume_suffix(path, suffixes) is not None:
+            return reader(path)
+    endings = ", ".join((*VOLUME_SUFFIXES, ".img"))
+    raise InputError(f"{path} is of no known kind: its name has to end in one of {endings}")
+
+
+def output_suffix(path: Path) -> str:
+    """The ending of what is predicted from a file: its own where that is written, else its family's; of stacks .tif."""
+    suffix = family_suffix(path)
+    if suffix == ".hdr" and not is_analyze(path):
+        return ".nii.gz" if path.name.lower().endswith(".gz") else ".nii"
+    return suffix
 
 
 def read_volume(
@@ -56,7 +100,7 @@ def read_volume(
     pages: Sequence[int] | None = None,
     colour: Colour = "refuse",
 ) -> Volume:
-    """Read a volume: NIfTI-1 or NIfTI-2, gzipped or not, with its scaling applied; or a stack of slices.
+    """Read a volume, with its scaling applied: NIfTI-1 or -2, Analyze, NRRD, MetaImage, MGH; or a stack of slices.
 
     A stack is a multi-page TIFF, a PNG (one slice), or a data set of an HDF5 file (`stack.h5` or `stack.h5/name`); its
     volume has the shape (rows, columns, slices), and a voxel is 1 x 1 x 1, since such files seldom say better. Voxels
@@ -77,9 +121,14 @@ def read_volume(
         with np.errstate(over="ignore"):
             data = read_raw(path, pages, colour).astype(dtype)
         return Volume(_finite(data, path), np.eye(4), path=path)
-    data, image = load_nifti(path, dtype)
-    affine = np.asarray(image.affine, dtype=np.float64)
-    return Volume(_finite(data, path), affine, image.header, path)
+    header = read_header(path)
+    for note in header.notes:
+        if (sentence := f"{path}: {note}") not in _SAID:
+            _SAID.add(sentence)
+            _LOG.warning("%s", sentence)
+    scaling = (header.slope, header.intercept)
+    data = read_voxels(path, header.blocks, header.shape, header.dtype, scaling, dtype)
+    return Volume(_finite(data, path), header.affine, header.native, path)
 
 
 def is_stack(path: Path) -> bool:
@@ -116,11 +165,14 @@ def read_label(path: Path | str, threshold: float = LABEL_THRESHOLD) -> Volume:
 
 
 def write_volume(path: Path, data: np.ndarray, like: Volume) -> None:
-    """Write voxels on another volume's grid: NIfTI with its affine, qform and sform codes and units, or TIFF.
+    """Write voxels on another volume's grid, in the family of the target's ending.
+
+    Where `like` was read from the same family, its header's codes are kept: NIfTI's qform, sform and units, the space
+    of an NRRD. Otherwise a fresh header gets its affine.
 
     Args:
-        path: Target, ending in .nii, .nii.gz, .tif or .tiff; written under a temporary name and renamed.
-        data: Array of `like`'s shape. Boolean is stored as uint8: 0 and 1 in NIfTI, 0 and 255 in TIFF, where people
+        path: Target, with one of WRITTEN_SUFFIXES; written under a temporary name and renamed. `X.hdr` brings `X.img`.
+        data: Array of `like`'s shape. Boolean is stored as uint8: 0 and 1, but 0 and 255 in TIFF, where people
             look at them. A TIFF has one page for each slice, compressed (zlib) unless it holds floating point.
         like: The volume whose grid and header are kept.
 
@@ -136,21 +188,7 @@ def write_volume(path: Path, data: np.ndarray, like: Volume) -> None:
     if suffix.lower() in TIFF_SUFFIXES:
         write_tiff(path, data)
         return
-    image = _image(data.astype(np.uint8) if data.dtype == bool else data, like)
-    with replacing(path) as temporary:
-        nib.save(image, temporary)
-
-
-def _image(data: np.ndarray, like: Volume) -> nib.Nifti1Image:
-    """The image to write: `like`'s header without what belongs to its own voxels."""
-    header = like.header.copy()
-    header.set_data_shape(data.shape)
-    header.set_data_dtype(data.dtype)
-    header["cal_min"], header["cal_max"] = 0, 0
-    header["intent_code"], header["intent_name"] = 0, b""
-    kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
-    # nibabel leaves qform, sform and their codes alone where the header gives this affine already.
-    return kind(data, like.affine, header)
+    write_grid(path, suffix.lower(), data.astype(np.uint8) if data.dtype == bool else data, like)
 
 
 def same_grid(first: Volume, second: Volume) -> bool:

@@ -1,6 +1,7 @@
 """Opening a data set of an HDF5 file as a stack of slices."""
 
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 
 import h5py
@@ -8,7 +9,11 @@ import numpy as np
 
 from msseg.cases.containers import split_container
 from msseg.errors import InputError
-from msseg.volumes.nifti import reason
+from msseg.volumes.sources import reason
+from msseg.volumes.voxels import require_memory
+
+# What h5py raises on damaged files besides OSError: the library's complaints come as any of these.
+_DAMAGED = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, AttributeError, MemoryError)
 
 
 def load_hdf5(path: Path, pages: Sequence[int] | None = None) -> np.ndarray:
@@ -32,7 +37,7 @@ def load_hdf5(path: Path, pages: Sequence[int] | None = None) -> np.ndarray:
             if not isinstance(file.get(name), h5py.Dataset):
                 raise InputError(_no_dataset(file, container, name))
             return _slices(file[name], path, pages)
-    except OSError as error:
+    except _DAMAGED as error:
         raise InputError(f"{container} is no HDF5 file that can be read: {reason(error)}") from error
 
 
@@ -45,6 +50,8 @@ def _slices(data: h5py.Dataset, path: Path, pages: Sequence[int] | None) -> np.n
     count = shape[0] if len(shape) == 3 else 1
     if pages is not None and max(pages) >= count:
         raise InputError(f"{path} has {count} slices; slice {max(pages) + 1} is asked for")
+    slices = count if pages is None else len(set(pages))
+    require_memory(path, slices * prod(shape[-2:]) * data.dtype.itemsize)
     if len(shape) == 2:
         return np.asarray(data)[:, :, np.newaxis]
     # h5py wants increasing indices without repetition.

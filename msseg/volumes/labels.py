@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from msseg.cases.names import counted
 from msseg.config.data import LabelMeaning
 from msseg.errors import InputError
 from msseg.volumes.files import LABEL_THRESHOLD, is_stack, read_raw, read_volume
@@ -16,18 +17,30 @@ WITHIN_SLICES[:, :, 1] = ndimage.generate_binary_structure(2, 1)
 """Neighbours of a pixel: four within its slice, none across slices."""
 
 
+WHOLE = 1e-3
+"""How far a value that is stored as a scaled or floating number may lie from the whole number that is meant."""
+SHOWN = 6
+"""So many values of a label are listed in a message."""
+
+
 def read_truth(
-    path: Path | str, meaning: LabelMeaning = "mask", membrane_width: int = 2, pages: Sequence[int] | None = None
+    path: Path | str,
+    meaning: LabelMeaning = "mask",
+    membrane_width: int = 2,
+    pages: Sequence[int] | None = None,
+    values: Sequence[int] | None = None,
 ) -> Volume:
     """Read a truth as a mask of the foreground: lesion, or the inside of neurites or cells.
 
     Args:
-        path: NIfTI file or stack.
-        meaning: What its values say. `mask`: above 0.5 is foreground. `inside`: a boundary map of two values, the
+        path: A volume or a stack.
+        meaning: What its values say. `mask`: as `values` says. `inside`: a boundary map of two values, the
             higher inside, the lower membrane. `membrane`: the reverse. `instances`: 0 is background, each object has a
             number of its own; where two objects touch, a membrane of `membrane_width` pixels comes between them.
         membrane_width: Width (pixels) of the membrane between touching instances.
         pages: Of a stack, the slices to read, from 0; None: all.
+        values: Which whole values of a mask are foreground; None: all above 0.5, if no more than one whole value
+            besides 0 occurs.
 
     Returns:
         Boolean voxels.
@@ -36,9 +49,11 @@ def read_truth(
         InputError: As `read_volume`, or the values are not what `meaning` says.
     """
     volume = _read(Path(path), pages)
+    if values is not None and meaning != "mask":
+        raise InputError(f"data.label_values are of masks, but {path} is read as label_meaning {meaning}")
     match meaning:
         case "mask":
-            inside = volume.data > LABEL_THRESHOLD
+            inside = _foreground(volume.data, Path(path)) if values is None else holds(volume.data, values)
         case "inside":
             inside = _higher(volume.data, Path(path), meaning)
         case "membrane":
@@ -77,6 +92,41 @@ def separated(instances: np.ndarray, width: int) -> np.ndarray:
     lowest = ndimage.minimum_filter(np.where(inside, instances, instances.max() + 1), size)
     touching = inside & (highest != lowest)
     return inside & ~touching
+
+
+def holds(data: np.ndarray, values: Sequence[int]) -> np.ndarray:
+    """Where a label holds one of the whole values (to a thousandth, since scaled numbers are not exact)."""
+    if data.dtype.kind != "f":
+        return np.isin(data, values)
+    inside = np.zeros(data.shape, dtype=bool)
+    for value in values:
+        inside |= np.abs(data - value) < WHOLE
+    return inside
+
+
+def _foreground(data: np.ndarray, path: Path) -> np.ndarray:
+    """Above 0.5; refuses labels that number tissues, of which some may not be meant."""
+    marked = data[data != 0]
+    if marked.size and marked.min() != marked.max():
+        whole = np.rint(marked)
+        if np.abs(marked - whole).max() <= WHOLE:
+            _refuse_several(*np.unique(whole, return_counts=True), path)
+    return np.asarray(data > LABEL_THRESHOLD)
+
+
+def _refuse_several(values: np.ndarray, counts: np.ndarray, path: Path) -> None:
+    kept = values != 0
+    values, counts = values[kept], counts[kept]
+    if len(values) < 2:
+        return
+    shown = [
+        f"{value:g} ({counted(count, 'voxel')})" for value, count in zip(values[:SHOWN], counts[:SHOWN], strict=True)
+    ]
+    more = f" and {len(values) - SHOWN} more" if len(values) > SHOWN else ""
+    raise InputError(
+        f"the label {path} holds several values besides 0: {', '.join(shown)}{more}; say with data.label_values which"
+        f" are foreground, e.g. label_values: [{values[values > 0][0] if (values > 0).any() else 1:g}]"
+    )
 
 
 def _read(path: Path, pages: Sequence[int] | None) -> Volume:

@@ -1,156 +1,173 @@
-"""Opening NIfTI files; whatever is wrong with one ends in one sentence."""
+"""Headers of NIfTI-1, NIfTI-2 and Analyze 7.5, single files and pairs; whatever is wrong ends in one sentence."""
 
 import gzip
 import zlib
-from io import BufferedIOBase
 from pathlib import Path
+from typing import Any, Literal, cast
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from msseg.errors import InputError
-from msseg.volumes.suffixes import NIFTI_SUFFIXES, volume_suffix
-
-FLATTEST_VOXEL = 1e-6
-"""Smallest ratio of a voxel's volume to the product of its edges: below it, the edges lie in one plane."""
-
-_GZIP_MAGIC = b"\x1f\x8b"
-_KINDS = {nib.Nifti1Header.sizeof_hdr: nib.Nifti1Image, nib.Nifti2Header.sizeof_hdr: nib.Nifti2Image}
-_DAMAGED = (
-    EOFError,
-    ValueError,
-    zlib.error,
-    HeaderDataError,
-    ImageFileError,
-    WrapStructError,
-    OverflowError,
-    MemoryError,
+from msseg.volumes.forms import choose_form
+from msseg.volumes.header import (
+    Header,
+    Kind,
+    require_affine,
+    require_grey,
+    require_one_volume,
+    require_scaling,
+    require_spacing,
 )
+from msseg.volumes.sources import damaged, is_gzipped, open_decoded, reason, require_file
+from msseg.volumes.suffixes import pair_of
+from msseg.volumes.voxels import Block
+
+FRONT = nib.Nifti2Header.sizeof_hdr
+"""Bytes of the longest header."""
+
+UNITS = {"meter": "metres", "micron": "micrometres"}
+_SIZES: dict[int, Kind] = {nib.Nifti1Header.sizeof_hdr: "nifti1", nib.Nifti2Header.sizeof_hdr: "nifti2"}
+_BAD_HEADER = (ValueError, KeyError, TypeError, OverflowError, HeaderDataError, WrapStructError)
+_Order = Literal["<", ">"]
 
 
-def load_nifti(path: Path, dtype: type[np.floating]) -> tuple[np.ndarray, nib.Nifti1Image]:
-    """Read all voxels of a file, scaled, and its header.
-
-    nibabel reads from a stream that is opened here, and not by itself, for two reasons: it stops before the checksum
-    at the end of a .gz file, so damage inside goes unnoticed; and it maps .nii files into memory, where a file that
-    changes later would change the voxels.
+def read_nifti_header(path: Path) -> Header:
+    """Read and check the header of a NIfTI or Analyze volume.
 
     Args:
-        path: The file.
-        dtype: Type of the voxels in memory.
-
-    Returns:
-        Voxels, shape (X, Y, Z), and the image, of which only affine and header are to be used.
+        path: `X.nii`, `X.nii.gz`, or either file of a pair, `X.hdr` or `X.img`, with or without `.gz`.
 
     Raises:
-        InputError: The file is missing, no NIfTI, damaged, not 3D, not of grey values, or has an unusable affine.
+        InputError: A file is missing, is another format, or its header describes no volume that can be used.
     """
-    _require_file(path)
+    header_path, voxel_path = pair_of(path) or (path, path)
+    for file in (header_path, voxel_path):
+        require_file(file)
+    start = _first_bytes(header_path)
+    kind, order, paired = _recognise(start, header_path, single=header_path == voxel_path)
     try:
-        with _open(path) as stream:
-            image = _read_header(stream, path)
-            _check_header(image, path)
-            return _read_voxels(image, stream, dtype, path), image
-    except gzip.BadGzipFile as error:
+        with np.errstate(all="ignore"):
+            return _described(path, voxel_path, start, kind, order, paired)
+    except _BAD_HEADER as error:
+        raise damaged(header_path, "header", error) from error
+
+
+def is_analyze(path: Path) -> bool:
+    """Whether the header file of a pair is Analyze 7.5 and not NIfTI; false where it cannot be read."""
+    try:
+        start = _first_bytes((pair_of(path) or (path, path))[0])
+    except InputError:
+        return False
+    return start[344:347] != b"ni1" and start[4:7] != b"ni2"
+
+
+def _first_bytes(path: Path) -> bytes:
+    require_file(path)
+    try:
+        with open_decoded(path) as stream:
+            start = stream.read(FRONT)
+    except (gzip.BadGzipFile, EOFError) as error:
         raise InputError(f"{path} is damaged ({reason(error)}); copy or convert it anew") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {reason(error)}") from error
-
-
-def reason(error: BaseException) -> str:
-    """What an exception says, in a few words."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    text = str(error).strip().splitlines()
-    return text[0][:160] if text else type(error).__name__
-
-
-def _require_file(path: Path) -> None:
-    try:
-        if path.is_dir():
-            raise InputError(f"{path} is a folder, not a NIfTI file")
-        if path.is_symlink() and not path.exists():
-            raise InputError(f"{path} is a link to {path.readlink()}, which is not there; fetch the data (datalad get)")
-        if not path.exists():
-            raise InputError(f"{path} does not exist")
-        if volume_suffix(path, NIFTI_SUFFIXES) is None:
-            raise InputError(f"{path} is not a NIfTI file: its name has to end in .nii or .nii.gz")
-        if not path.is_file():
-            raise InputError(f"{path} is a device or a pipe, not a NIfTI file")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {reason(error)}") from error
-
-
-def _open(path: Path) -> BufferedIOBase:
-    """The file's bytes, uncompressed where its name says that they are compressed."""
-    zipped = path.name.lower().endswith(".gz")
-    with path.open("rb") as file:
-        start = file.read(2)
+    except zlib.error as error:
+        raise damaged(path, "header", error) from error
     if not start:
         raise InputError(f"{path} is empty; copy or convert it anew")
-    if zipped and start != _GZIP_MAGIC:
-        raise InputError(
-            f"{path} is not compressed by gzip as its name says (it begins with {start!r}):"
-            " rename it to end in .nii if it is NIfTI"
+    return start
+
+
+def _recognise(start: bytes, path: Path, single: bool) -> tuple[Kind, _Order, bool]:
+    """The family, byte order, and whether the header itself says that voxels are in a file of their own."""
+    sizes = {order: int.from_bytes(start[:4], name, signed=True) for order, name in _ORDERS}
+    order = next((order for order, size in sizes.items() if size in _SIZES), None)
+    if order is None:
+        what = "a NIfTI file" if single else "the header of a NIfTI or Analyze pair"
+        raise InputError(f"{path} is not {what}: it begins with {start[:4]!r} and not with the size of a header")
+    kind = _SIZES[sizes[order]]
+    if len(start) < sizes[order]:
+        raise damaged(path, "header", f"it ends after {len(start)} of {sizes[order]} bytes")
+    magic = start[344:348] if kind == "nifti1" else start[4:8]
+    version = kind[-1].encode()
+    if magic[:3] == b"n+" + version:
+        if not single:
+            raise InputError(f"{path} is a NIfTI file that holds its voxels itself: rename it to end in .nii")
+        return kind, order, False
+    if magic[:3] == b"ni" + version:
+        if single:
+            raise InputError(f"{path} is the header of a NIfTI pair: rename it to end in .hdr, beside its .img")
+        return kind, order, True
+    if single or kind == "nifti2":
+        raise damaged(path, "header", f"NIfTI's mark is missing, there is {magic!r}")
+    return "analyze", order, True
+
+
+_ORDERS: tuple[tuple[_Order, Literal["little", "big"]], ...] = (("<", "little"), (">", "big"))
+
+
+def _described(path: Path, voxels: Path, start: bytes, kind: Kind, order: _Order, paired: bool) -> Header:
+    native = _native(start, kind, order, paired)
+    dimensions = native["dim"]
+    if not 1 <= int(dimensions[0]) <= 7:
+        raise HeaderDataError(f"it has {int(dimensions[0])} axes")
+    shape = require_one_volume(path, dimensions[1 : 1 + int(dimensions[0])])
+    require_spacing(path, native["pixdim"][1:4])
+    offset = _offset(native, kind, paired)
+    native.check_fix()
+    dtype = native.get_data_dtype()
+    require_grey(path, dtype)
+    slope, intercept = (float(value) if value is not None else None for value in native.get_slope_inter())
+    scaling = (1.0 if slope is None else slope, 0.0 if intercept is None else intercept)
+    require_scaling(path, *scaling)
+    affine, apart, oriented, notes = _place(native, kind, shape, path)
+    block = Block(voxels, 0, "gzip" if is_gzipped(voxels) else "raw", offset)
+    return Header(kind, shape, affine, dtype, *scaling, apart, oriented, notes, native, (block,))
+
+
+def _native(start: bytes, kind: Kind, order: _Order, paired: bool) -> Any:
+    """The header as nibabel's, not yet mended; of a NIfTI pair, as that of a single file."""
+    classes: dict[Kind, Any] = {
+        "nifti1": nib.Nifti1Header,
+        "nifti2": nib.Nifti2Header,
+        "analyze": nib.Spm2AnalyzeHeader,
+    }
+    native = classes[kind](start[: classes[kind].sizeof_hdr], endianness=order, check=False)
+    if paired and kind != "analyze":
+        native["magic"] = classes[kind].single_magic
+    return native
+
+
+def _offset(native: Any, kind: Kind, paired: bool) -> int:
+    """The voxels' first byte; 0 in a single file means right behind the header, as niftilib takes it."""
+    given = float(native["vox_offset"])
+    behind = 0 if paired else native.single_vox_offset
+    if not np.isfinite(given) or not (given == 0 or behind <= given < 2**53):
+        raise HeaderDataError(f"its voxels are said to begin at byte {given:g}")
+    if kind != "analyze":
+        native["vox_offset"] = 0  # what is written has its own
+    return int(given) or behind
+
+
+def _place(
+    native: Any, kind: Kind, shape: tuple[int, int, int], path: Path
+) -> tuple[np.ndarray, float | None, bool, tuple[str, ...]]:
+    """Affine, the forms' distance, whether sides are known, and notes."""
+    if kind == "analyze":
+        affine = np.asarray(native.get_best_affine(), dtype=np.float64)
+        require_affine(path, affine)
+        note = (
+            "Analyze files do not say which side is left: the first axis is taken to run from right to left, as nibabel"
+            " does; check one case against its NIfTI"
         )
-    if not zipped and start == _GZIP_MAGIC:
-        raise InputError(f"{path} is compressed by gzip, which its name does not say: rename it to end in .nii.gz")
-    return gzip.GzipFile(path) if zipped else path.open("rb")
-
-
-def _read_header(stream: BufferedIOBase, path: Path) -> nib.Nifti1Image:
+        return affine, None, False, (note,)
     try:
-        start = stream.read(4)
-        if not start:
-            raise InputError(f"{path} is empty; copy or convert it anew")
-        stream.seek(0)
-        size = next((size for order in ("<i4", ">i4") if (size := _number(start, order)) in _KINDS), 0)
-        if not size:
-            raise InputError(f"{path} is not a NIfTI file: it begins with {start!r} and not with the size of a header")
-        kind = _KINDS[size]
-        return kind.from_file_map(kind.make_file_map({"header": stream, "image": stream}), mmap=False)
-    except _DAMAGED as error:
-        raise InputError(
-            f"{path} is damaged: its header cannot be read ({reason(error)}); copy or convert it anew"
-        ) from error
-
-
-def _number(start: bytes, order: str) -> int:
-    return int(np.frombuffer(start.ljust(4, b"\0"), order)[0])
-
-
-def _check_header(image: nib.Nifti1Image, path: Path) -> None:
-    shape = image.shape
-    if len(shape) < 3 or min(shape) < 1 or any(size != 1 for size in shape[3:]):
-        raise InputError(f"{path} has the shape {' x '.join(map(str, shape))}; one 3D volume is needed")
-    kind = image.get_data_dtype()
-    if kind.names or np.issubdtype(kind, np.complexfloating):
-        raise InputError(
-            f"{path} holds {'colours' if kind.names else 'complex numbers'}; one grey value per voxel is needed"
-        )
-    affine = image.affine
-    lengths = np.linalg.norm(affine[:3, :3], axis=0)
-    usable = np.isfinite(affine).all() and lengths.min() > 0
-    if not usable or abs(np.linalg.det(affine[:3, :3] / lengths)) < FLATTEST_VOXEL:
-        raise InputError(
-            f"{path} has an affine that places no volume in the world (voxels of zero or non-finite size):"
-            " mend its header"
-        )
-
-
-def _read_voxels(image: nib.Nifti1Image, stream: BufferedIOBase, dtype: type[np.floating], path: Path) -> np.ndarray:
-    try:
-        # A float64 file may hold numbers beyond float32's range: they become infinite, and the caller looks for those.
-        with np.errstate(over="ignore", invalid="ignore"):
-            data = np.asarray(image.get_fdata(dtype=dtype, caching="unchanged"))
-        if isinstance(stream, gzip.GzipFile):
-            while stream.read(1 << 20):  # to the end, where the checksum is compared
-                pass
-    except (*_DAMAGED, OSError) as error:
-        raise InputError(
-            f"{path} is damaged: its voxels cannot be read ({reason(error)}); copy or convert it anew"
-        ) from error
-    return data.reshape(data.shape[:3])
+        forms = choose_form(cast(nib.Nifti1Header, native), shape)
+    except InputError as error:
+        raise InputError(f"{path} cannot be placed in the world: {error}") from error
+    require_affine(path, forms.affine, forms.used)
+    unit = UNITS.get(native.get_xyzt_units()[0])
+    notes = (f"its header gives lengths in {unit}; its numbers are taken as mm",) if unit else ()
+    return forms.affine, forms.apart_mm, forms.used != "pixdim", (*forms.notes, *notes)

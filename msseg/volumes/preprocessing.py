@@ -1,6 +1,6 @@
-"""From volumes as read to what the network sees: one orientation, cropped to the subject, normalised."""
+"""From volumes as read to what the network sees: one grid, orientation and spacing, cropped, normalised."""
 
-import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -8,15 +8,17 @@ import numpy as np
 
 from msseg.config.preprocessing import PreprocessingConfig
 from msseg.errors import InputError
-from msseg.volumes.files import require_same_grid
-from msseg.volumes.geometry import Grid, bounding_box, whole_grid
+from msseg.volumes.align import aligned
+from msseg.volumes.files import is_stack
+from msseg.volumes.geometry import Grid, bounding_box, spacing_along, whole_grid
+from msseg.volumes.placing import place_label
 from msseg.volumes.slabs import neighbourhood
 from msseg.volumes.volume import Volume
 
+MOST_VOXELS = 2**30
+"""A volume that is resampled to more (4 GiB) has a wrong spacing in its file or in the settings."""
 BACKGROUND_SHARE = 1e-6
 """Voxels up to this share of the largest magnitude are background: interpolation leaves such traces around the head."""
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,50 +39,78 @@ class Prepared:
 
 
 def prepare(
-    images: Sequence[Volume],
+    images: Sequence[Volume | None],
     settings: PreprocessingConfig,
     label: Volume | None = None,
     places: np.ndarray | None = None,
 ) -> Prepared:
-    """Reorient, crop, normalise and resize the channels of one case (Choi et al. 2021, section 3).
+    """Align, reorient, resample, crop, normalise and resize the channels of one case (Choi et al. 2021, section 3).
 
     Args:
-        images: One volume per channel, in the network's order.
-        settings: Orientation, crop, normalisation, size, and how many neighbouring slices become channels.
+        images: One volume per channel, in the network's order; None: the case lacks it, and it is 0 everywhere.
+        settings: Grid, orientation, spacing, crop, normalisation, size, and how many neighbouring slices become
+            channels.
         label: The case's mask, brought to the same grid.
         places: Shape (slices of the case, 2 * context + 1): for each slice of the case where it and its neighbours are
             in the images, which may hold more slices than the case (see `msseg.volumes.slabs`); None: the case is the
             whole of the images.
 
     Returns:
-        With context c, channels are in the order channel 0 at slice -c ... +c, channel 1 at -c ... +c, ...
+        With context c, channels are in the order channel 0 at slice -c ... +c, channel 1 at -c ... +c, ...; the grid
+        and its source are the first channel's (of those that are there).
 
     Raises:
-        InputError: Channels or label lie on different grids, or a channel has no contrast.
+        InputError: Channels or label lie on different grids and are not to be aligned, a channel has no contrast, there
+            is none, a stack is to be resampled, or a volume to more voxels than can be meant.
     """
-    first = images[0]
-    for other in images[1:]:
-        require_same_grid(first, other)
+    first = next((image for image in images if image is not None), None)
+    if first is None:
+        raise InputError("the case has none of the channels that the network sees")
     case = first if places is None else _slices_of(first, places[:, settings.context])
+    volumes = [image if image is None or image is first else aligned(first, image, settings.align) for image in images]
     if label is not None:
-        require_same_grid(case, label)
-    grid = whole_grid(case.shape, case.affine, settings.orientation)
-    foregrounds = [_foreground(image) for image in images]
+        label = aligned(case, label, settings.align, settings.label_interpolation)
+    grid = _whole_grid(case, settings)
+    foregrounds = [None if image is None else _foreground(image) for image in volumes]
     if settings.crop == "nonzero":
-        subject = np.logical_or.reduce(foregrounds)
+        subject = np.logical_or.reduce([foreground for foreground in foregrounds if foreground is not None])
         if places is not None:
             subject = subject[:, :, places[:, settings.context]]
-        grid = replace(grid, box=bounding_box(grid.reorient(subject)))
+        grid = grid.cropped(bounding_box(grid.reorient(subject)))
     grid = replace(grid, resized=settings.resize)
     offsets = 2 * settings.context + 1
-    data = np.empty((len(images) * offsets, *grid.shape), dtype=np.float32)
-    for channel, (image, foreground) in enumerate(zip(images, foregrounds, strict=True)):
-        _fill(data[channel * offsets : (channel + 1) * offsets], image, foreground, grid, settings, places)
-    mask = None if label is None else _crop_label(label, grid)
-    spacing = [0.0, 0.0, 0.0]
-    for length, axis in zip(first.spacing, grid.axes, strict=True):
-        spacing[axis] = length
-    return Prepared(data, mask, grid, (spacing[0], spacing[1], spacing[2]))
+    data = np.zeros((len(images) * offsets, *grid.shape), dtype=np.float32)
+    for channel, (image, foreground) in enumerate(zip(volumes, foregrounds, strict=True)):
+        if image is not None and foreground is not None:
+            _fill(data[channel * offsets : (channel + 1) * offsets], image, foreground, grid, settings, places)
+    source = spacing_along(grid, first.spacing)
+    mask = None if label is None else place_label(label, grid, source, settings.label_interpolation)
+    x, y, z = (length * step for length, step in zip(source, grid.steps or (1, 1, 1), strict=True))
+    return Prepared(data, mask, grid, (x, y, z))
+
+
+def _whole_grid(case: Volume, settings: PreprocessingConfig) -> Grid:
+    """The network's grid before the crop."""
+    grid = whole_grid(case.shape, case.affine, settings.orientation)
+    if settings.spacing is None:
+        return grid
+    if settings.spacing == "median":
+        raise ValueError("the spacing median is to be resolved from the training cases first")
+    if case.path is not None and is_stack(case.path):
+        raise InputError(
+            f"{case.path} does not say how large its voxels are, so preprocessing.spacing cannot be kept: leave it out,"
+            " or set preprocessing.resize"
+        )
+    source = spacing_along(grid, case.spacing)
+    x, y, z = (wanted / length for wanted, length in zip(settings.spacing, source, strict=True))
+    grid = grid.resampled((x, y, z))
+    if math.prod(grid.whole_shape) > MOST_VOXELS:
+        asked = " x ".join(f"{length:g}" for length in settings.spacing)
+        raise InputError(
+            f"{_name(case)} has {case.describe_grid()}; in voxels of {asked} mm it would have"
+            f" {math.prod(grid.whole_shape):.2g}: check the file's spacing, or give a larger preprocessing.spacing"
+        )
+    return grid
 
 
 def _slices_of(volume: Volume, slices: np.ndarray) -> Volume:
@@ -115,23 +145,6 @@ def _foreground(image: Volume) -> np.ndarray:
     if low == high:
         raise InputError(f"{_name(image)} is constant (every voxel is {low:g}): there is nothing to segment")
     return np.abs(image.data) > BACKGROUND_SHARE * max(abs(low), abs(high))
-
-
-def _crop_label(label: Volume, grid: Grid) -> np.ndarray:
-    """The mask on the network's grid; what the crop cuts off is lost to training, so it is said."""
-    lesion = label.data > 0
-    mask = np.ascontiguousarray(grid.to_network(lesion))
-    total = int(np.count_nonzero(lesion))
-    lost = total - int(np.count_nonzero(mask))
-    if lost:
-        _LOG.warning(
-            "%s: %d of %d lesion voxels lie outside the images' non-zero voxels and are left out; check that it"
-            " belongs to these images",
-            _name(label),
-            lost,
-            total,
-        )
-    return mask
 
 
 def _normalise(data: np.ndarray, foreground: np.ndarray, settings: PreprocessingConfig, image: Volume) -> np.ndarray:

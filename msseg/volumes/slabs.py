@@ -67,9 +67,11 @@ def slices_of(case: Case) -> tuple[int, ...] | None:
 
 
 def files_of(case: Case, channels: Sequence[str], context: int) -> list[Path]:
-    """All image files that a case with its neighbouring slices is read from."""
+    """All image files that a case with its neighbouring slices is read from; it may lack some of the channels."""
     found: list[Path] = []
     for channel in channels:
+        if channel not in case.images:
+            continue
         series = case.series.get(channel, ())
         if series and case.slice_index is not None:
             pages, _ = neighbourhood((case.slice_index,), len(series), context)

@@ -5,6 +5,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +15,8 @@ from PIL import Image, UnidentifiedImageError
 
 from msseg.atomic import replacing
 from msseg.errors import InputError
-from msseg.volumes.nifti import reason
+from msseg.volumes.sources import reason
+from msseg.volumes.voxels import require_memory
 
 Colour = Literal["refuse", "grey"]
 
@@ -41,6 +43,10 @@ _DAMAGED = (
     EOFError,
     RuntimeError,
     MemoryError,
+    AssertionError,
+    AttributeError,
+    OverflowError,
+    ZeroDivisionError,
     struct.error,
     zlib.error,
     tifffile.TiffFileError,
@@ -178,6 +184,7 @@ def _read(file: tifffile.TiffFile, path: Path, pages: Sequence[int] | None) -> n
     if wanted and max(wanted) >= count:
         raise InputError(f"{path} has {count} slices; slice {max(wanted) + 1} is asked for")
     whole = pages is None or len(file.pages) != count
+    require_memory(path, prod(series.shape) // count * (count if whole else len(wanted)) * series.dtype.itemsize)
     data = file.asarray(series=0) if whole else file.asarray(key=wanted)
     data = data.reshape((count if whole else len(wanted), *(series.keyframe.shape)))
     return data[wanted] if whole else data

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -14,13 +15,13 @@ class Volume:
     Attributes:
         data: Array of shape (X, Y, Z).
         affine: 4 x 4 matrix from voxel indices to millimetres (RAS+).
-        header: The file's header; written back with a prediction, so that codes and units stay.
+        header: The file's own header, of its family; written back with a prediction, so that codes and units stay.
         path: The file it was read from, for messages.
     """
 
     data: np.ndarray
     affine: np.ndarray
-    header: nib.Nifti1Header = field(default_factory=nib.Nifti1Header)
+    header: Any = field(default_factory=nib.Nifti1Header)
     path: Path | None = None
 
     @property
@@ -39,6 +40,15 @@ class Volume:
     def orientation(self) -> str:
         """Nearest anatomical directions of the axes, e.g. 'RAS'."""
         return "".join(nib.orientations.aff2axcodes(self.affine))
+
+    @property
+    def sides_known(self) -> bool:
+        """Whether the file says which side is left, and not a convention."""
+        if isinstance(self.header, nib.Nifti1Header):
+            return bool(self.header["sform_code"] > 0 or self.header["qform_code"] > 0)
+        if isinstance(self.header, nib.MGHImage.header_class):
+            return bool(self.header["goodRASFlag"])
+        return not isinstance(self.header, nib.AnalyzeHeader) and getattr(self.header, "space", "") is not None
 
     def describe_grid(self) -> str:
         """Shape, spacing, orientation and origin in one line, for messages."""

@@ -17,7 +17,7 @@ from shared.figures import COLOURS, INK, count_on_log_axis, dress, new_figure, s
 from shared.runs import Finished, Labels, image_of, probability_of, truth_of
 
 from msseg.metrics.segments import label_segments
-from msseg.report.collect import TestedCase
+from msseg.report.contents import TestedCase
 from msseg.report.overlays import MERGER, SEGMENT_MARKS, SPLIT, Mark, blend, segment_codes
 from msseg.report.segment_errors import errors_of, matched, outlines, thickened
 

@@ -13,7 +13,8 @@ from msseg.errors import InputError
 from msseg.metrics.membranes import threshold_rows
 from msseg.metrics.segments import label_segments
 from msseg.metrics.slice_counts import SliceCounts
-from msseg.report.collect import RunContent, TestedCase, TrainedModel, collect_runs
+from msseg.report.collect import collect_runs
+from msseg.report.contents import RunContent, TestedCase, TrainedModel
 from msseg.report.sections import grey_levels
 from msseg.volumes.files import read_volume
 from msseg.volumes.labels import read_instances, read_truth

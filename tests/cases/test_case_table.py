@@ -135,6 +135,24 @@ def test_a_wrong_table_is_refused_by_one_sentence(write: Callable[[str], Path], 
     assert expected in complaint(table(write(text)))
 
 
+def test_cells_without_a_file(write: Callable[[str], Path], caplog: pytest.LogCaptureFixture) -> None:
+    path = write(TABLE)
+    assert "empty cells where something is needed: T1 in line 4" in complaint(table(path))
+    skipped = find_cases(table(path, "FLAIR+T1").model_copy(update={"missing": "skip"}))
+    assert [case.id for case in skipped] == ["a1", "a2"]
+    assert f"1 of 3 cases in {path} lacks a channel and is left out (data.missing: skip): no T1 for b1" in caplog.text
+    filled = find_cases(table(path, "FLAIR+T1").model_copy(update={"missing": "zero"}))
+    assert [list(case.images) for case in filled] == [["FLAIR", "T1"], ["FLAIR", "T1"], ["FLAIR"]]
+    assert "b1 in" in complaint(table(path, "FLAIR", "T1").model_copy(update={"missing": "zero"}))
+    nobody = write("case,group,label,FLAIR,T1\na,a,m.nii,f.nii,\n")
+    assert "no row of" in complaint(table(nobody, "FLAIR+T1").model_copy(update={"missing": "skip"}))
+
+
+def test_a_scan_has_one_set_of_images(write: Callable[[str], Path]) -> None:
+    path = write("case,group,scan,label,FLAIR\nr1,x,x,r1.nii,f.nii\nr2,x,x,r2.nii,g.nii\n")
+    assert "the cases r1 and r2 are of one scan, x, but have different images" in complaint(table(path))
+
+
 def test_tables_that_cannot_be_read(tmp_path: Path) -> None:
     assert "t.csv does not exist" in complaint(table(tmp_path / "t.csv"))
     (tmp_path / "t.csv").write_text("case,group,label,FLAIR\nx,x,m,f\n", encoding="utf-16")
@@ -148,8 +166,8 @@ def test_unknown_channels_of_a_table(write: Callable[[str], Path]) -> None:
     assert "did you mean FLAIR? Channels: FLAIR, T1" in message
 
 
-def test_the_example_of_the_readme(write: Callable[[str], Path]) -> None:
-    text = (REPOSITORY / "data" / "README.md").read_text(encoding="utf-8")
+def test_the_example_of_the_page(write: Callable[[str], Path]) -> None:
+    text = (REPOSITORY / "docs" / "layouts.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```csv\n(.*?)```", text, re.DOTALL)
     flat = example.replace("anna/2", "anna_2").replace("ben/2", "ben_2").replace("/flair", "_f").replace("/t1", "_t")
     cases = find_cases(table(write(flat.replace(".gz", ""))))

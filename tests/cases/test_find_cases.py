@@ -297,6 +297,18 @@ def test_links_are_followed_but_not_in_circles(make_tree: MakeTree, openms_relea
     assert find_cases(openms(), linked)[0].label == linked / "patient01" / "patient01_consensus_gt.nii.gz"
 
 
+def test_a_patient_that_is_a_link_to_another_is_refused(make_tree: MakeTree, openms_release: list[str]) -> None:
+    root = make_tree(openms_release)
+    folder = root / "patient03"
+    folder.mkdir()
+    for path in sorted((root / "patient01").glob("*.nii.gz")):
+        (folder / path.name.replace("01", "03")).symlink_to(path)
+    message = complaint(openms(channels=("FLAIR",)), root)
+    assert "the cases patient01 and patient03 have the same image" in message
+    assert f"(by a link also {root / 'patient01' / 'patient01_FLAIR.nii.gz'})" in message
+    assert message.endswith("give both the same group, or leave one out")
+
+
 def test_a_broken_link_is_named(make_tree: MakeTree, openms_release: list[str]) -> None:
     root = make_tree(openms_release)
     for name in ("patient01_FLAIR.nii.gz", "patient01_T1W.nii.gz"):

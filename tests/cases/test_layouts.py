@@ -24,19 +24,21 @@ def write(home: Path, text: str) -> str:
 
 def test_the_named_layouts() -> None:
     layouts = {layout.name: layout for layout in describe_layouts()}
-    assert set(layouts) == {"cell_tracking", "em_stack", "isbi2015", "openms"}
+    assert set(layouts) == {
+        "bids", "cell_tracking", "em_stack", "isbi2015", "miccai2008", "mslesseg", "msseg2016", "nnunet", "openms",
+    }  # fmt: skip
     assert tuple(layouts["openms"].channels) == ("FLAIR", "T1", "T1POST", "T2")
     assert tuple(layouts["isbi2015"].channels) == ("FLAIR", "MPRAGE", "PDW", "T2W")
     assert layouts["isbi2015"].label_fields == ("rater",)
     assert layouts["isbi2015"].fields == ("patient", "session", "rater")
     assert layouts["cell_tracking"].label_fields == ("truth",)
     assert layouts["em_stack"].fields == ("stack", "slice")
-    assert {name: layout.label_meaning for name, layout in layouts.items()} == {
-        "cell_tracking": "instances",
-        "em_stack": "inside",
-        "isbi2015": "mask",
-        "openms": "mask",
-    }
+    assert layouts["bids"].label_fields == ()
+    assert layouts["bids"].fields == (
+        "patient", "session", "rater", "pipeline", "acq", "rec", "run", "space", "desc",
+    )  # fmt: skip
+    meanings = {name: layout.label_meaning for name, layout in layouts.items() if layout.label_meaning != "mask"}
+    assert meanings == {"cell_tracking": "instances", "em_stack": "inside"}
     assert all(layout.title for layout in layouts.values())
 
 
@@ -45,12 +47,13 @@ def test_the_data_readme_tells_where_each_named_layout_comes_from() -> None:
     sections = {part.split("\n", 1)[0].strip("` "): part for part in text.split("\n## ")[1:]}
     for layout in describe_layouts():
         section = sections[layout.name]
-        for word in ("https://", "Licence", "doi.org", "├──"):
+        for word in ("https://", "Licence", "Cite", "├──"):
             assert word in section, (layout.name, word)
 
 
-def test_the_example_layout_of_the_readme_is_valid(tmp_path: Path) -> None:
-    text = (REPOSITORY / "data" / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["data/README.md", "docs/layouts.md"])
+def test_the_example_layouts_are_valid(tmp_path: Path, page: str) -> None:
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
     examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     layouts = [example for example in examples if "images:" in example]
     assert layouts
@@ -90,6 +93,29 @@ def test_templates_of_case_and_group(tmp_path: Path) -> None:
     assert (layout.scan_id(fields), layout.group_of(fields)) == ("A-1-2", "A-1")
 
 
+def test_a_part_that_may_be_absent_is_so_in_the_case_as_well(tmp_path: Path) -> None:
+    text = FIVE_LINES.replace("{session}/", "[ses-{session}/]")
+    layout = read_layout(write(tmp_path, text + 'case: "{patient}[-{session}]"\n'))
+    assert layout.scan_id({"patient": "1", "session": "2"}) == "1-2"
+    assert layout.scan_id({"patient": "1", "session": ""}) == "1"
+    with pytest.raises(
+        InputError, match=r"case needs \{session\}, which .* may lack; put it in brackets there as well"
+    ):
+        read_layout(write(tmp_path, text + 'case: "{patient}-{session}"\n'))
+    plain = read_layout(write(tmp_path, text))
+    assert [plain.scan_id({"patient": "1", "session": session}) for session in ("", "2")] == ["1", "1_2"]
+
+
+def test_spellings_with_wildcards(tmp_path: Path) -> None:
+    layout = read_layout(write(tmp_path, FIVE_LINES.replace("[FLAIR, T1]", '{T1: T1w, T1POST: "ce-*_T1w"}')))
+    (pattern,) = layout.image_patterns
+    for name, channel in (("t1w", "T1"), ("CE-gd_T1w", "T1POST"), ("ce-x_acq-y_T1w", "T1POST")):
+        values = pattern.match(("p", "s", f"{name}.nii.gz"))
+        assert values is not None
+        assert layout.channel_of(values) == channel
+    assert pattern.match(("p", "s", "ce-T1w.nii.gz")) is None
+
+
 def test_without_a_channel_field_all_files_are_of_the_one_channel(tmp_path: Path) -> None:
     layout = read_layout(write(tmp_path, 'images: "{patient}.nii.gz"\nchannels: FLAIR\n'.replace("FLAIR", "[FLAIR]")))
     assert layout.channel_of({"patient": "1"}) == "FLAIR"
@@ -119,6 +145,10 @@ def test_without_a_channel_field_all_files_are_of_the_one_channel(tmp_path: Path
         (("{session}", "{slice}"), "the patterns have {slice}; write slices: true"),
         (("channels:", "label_meaning: cells\nchannels:"), "label_meaning is 'cells'"),
         (("images:", "images: x\nimages:"), "images is given twice"),
+        (("channels: [FLAIR, T1]", "channels: []"), "channels is empty; name the channels"),
+        (("channels:", "choose: Run-1\nchannels:"), "choose names Run-1; fields are named by small letters"),
+        (("channels:", "choose: [channel]\nchannels:"), "choose names channel"),
+        (("channels:", 'group: "{rater}"\nchannels:'), "group needs {rater}, which no scan has"),
     ],
 )
 def test_a_wrong_layout_is_refused_by_one_sentence(tmp_path: Path, change: tuple[str, str], complaint: str) -> None:
@@ -129,7 +159,9 @@ def test_a_wrong_layout_is_refused_by_one_sentence(tmp_path: Path, change: tuple
 
 
 def test_layouts_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no layout 'isbi'; did you mean isbi2015\? Layouts: .*, isbi2015, openms"):
+    with pytest.raises(
+        InputError, match=r"no layout 'isbi'; did you mean isbi2015\? Layouts: .*, isbi2015, .*, openms"
+    ):
         read_layout("isbi")
     with pytest.raises(InputError, match=r"none\.yaml does not exist"):
         read_layout(str(tmp_path / "none.yaml"))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msseg.cases.patterns import compile_pattern, fields_of, fill
+from msseg.cases.patterns import compile_pattern, fields_of, fill, required_of
 
 SPELLINGS = ("flair", "t1", "t1w", "t2")
 name_part = st.from_regex(r"[A-Za-z0-9]{1,6}", fullmatch=True)
@@ -42,6 +42,19 @@ def match(pattern: str, path: str) -> dict[str, str] | None:
         ("{stack}/*{slice}.tif", "s/0012.tif", {"stack": "s", "slice": "0012"}),
         ("{stack}/*{slice}.tif", "s/a.tif", None),
         ("{stack}.h5/volumes/raw", "x/s1.h5", {"stack": "s1"}),
+        ("{patient:MS_*|HC_*}_{session}.nii", "MS_01_02.nii", {"patient": "MS_01", "session": "02"}),
+        ("{patient:MS_*|HC_*}_{session}.nii", "XX_01_02.nii", None),
+        ("{patient}_mask[_{rater:a|b}].nii", "x_mask_b.nii", {"patient": "x", "rater": "b"}),
+        ("{patient}_mask[_{rater:a|b}].nii", "x_mask.nii", {"patient": "x", "rater": ""}),
+        ("{patient}_mask[_{rater:a|b}].nii", "x_mask_c.nii", None),
+        ("{patient}/[v{session}/]flair.nii", "p/v2/flair.nii", {"patient": "p", "session": "2"}),
+        ("{patient}/[v{session}/]flair.nii", "x/p/flair.nii", {"patient": "p", "session": ""}),
+        ("{patient}/[v{session}/]{patient}[_v{session}].nii", "1/v2/1_v2.nii", {"patient": "1", "session": "2"}),
+        ("{patient}/[v{session}/]{patient}[_v{session}].nii", "1/v2/1.nii", {"patient": "1", "session": "2"}),
+        ("{patient}/[v{session}/]{patient}[_v{session}].nii", "1/v2/1_v3.nii", None),
+        ("{patient}/[v{session}/]{patient}[_v{session}].nii", "1/1_v3.nii", None),
+        ("{patient}/[a[b]]x.nii", "p/abx.nii", {"patient": "p"}),
+        ("{patient}/[a[b]]x.nii", "p/bx.nii", None),
     ],
 )
 def test_a_pattern_describes_the_end_of_a_path(pattern: str, path: str, expected: object) -> None:
@@ -83,10 +96,16 @@ def test_what_a_pattern_writes_it_reads(patient: str, session: str, channel: str
 @pytest.mark.parametrize(
     ("pattern", "complaint"),
     [
-        ("{subject}/x.nii", "unknown field {subject}"),
+        ("{subject}/x.nii", "unknown field {subject}. There are {site}, {patient}"),
         ("{patient/x.nii", "not understood from '{patient/x.nii'"),
         ("{patient}.nii[.gz", "not understood from '[.gz'"),
-        ("{patient}[_{session}].nii", "not understood from '[_{session}]"),
+        ("{patient}.nii].gz", "not understood from '].gz'"),
+        ("{patient}.nii[]", "not understood from '[]'"),
+        ("{patient}[_{session}].nii", "{patient} would take {session} as well: add to the layout the characters"),
+        ("{patient:A*}[_*][_{session}].nii", "{patient} would take {session} as well"),
+        ("{channel:a|b}.nii", "lists values of {channel}"),
+        ("{patient:a||b}.nii", "lists an empty value of {patient}"),
+        ("{patient}[/]", "has to end in the name of a file"),
         ("", "has to end in the name of a file"),
         ("{patient}/", "has to end in the name of a file"),
         ("/data/{patient}.nii", "no leading /"),
@@ -100,6 +119,50 @@ def test_what_is_no_pattern_is_refused(pattern: str, complaint: str) -> None:
         compile_pattern(pattern, SPELLINGS)
 
 
+def test_separators_part_fields() -> None:
+    pattern = compile_pattern("{patient}[_{session}][_{rater}].nii", SPELLINGS, separators="_")
+    assert pattern.required == {"patient"}
+    assert pattern.match(("a_b.nii",)) == {"patient": "a", "session": "b", "rater": ""}
+    assert pattern.match(("a_b_c.nii",)) == {"patient": "a", "session": "b", "rater": "c"}
+    assert pattern.match(("a_b_c_d.nii",)) is None
+
+
+def test_more_fields() -> None:
+    pattern = compile_pattern("{patient}_run{run}.nii", SPELLINGS, ("run",))
+    assert pattern.match(("a_run2.nii",)) == {"patient": "a", "run": "2"}
+
+
+@given(patient=name_part, session=st.none() | name_part, run=st.none() | name_part)
+def test_parts_that_may_be_absent_are_read_as_they_were_written(
+    patient: str, session: str | None, run: str | None
+) -> None:
+    pattern = compile_pattern("{patient}/[{session}/]{patient}[_{session}][_run-{run}].nii", SPELLINGS, ("run",), "_-")
+    folder = f"{patient}/{session}/{patient}_{session}" if session else f"{patient}/{patient}"
+    path = f"{folder}_run-{run}.nii" if run else f"{folder}.nii"
+    assert pattern.match(("data", *path.split("/"))) == {"patient": patient, "session": session or "", "run": run or ""}
+
+
 def test_templates() -> None:
+    assert fill("a{patient}[-{session}]", {"patient": "[x]", "session": "{y}"}) == "a[x]-{y}"
+    assert fill("a{patient}[-{session}]", {"patient": "1", "session": ""}) == "a1"
+    assert required_of("a{patient}[-{session}]") == ("patient",)
     assert fields_of("{patient}-s{session}") == ("patient", "session")
     assert fill("{patient}-s{session}", {"patient": "{session}", "session": "2"}) == "{session}-s2"
+
+
+PIECES = ("{patient}", "{session:a*|b}", "{channel}", "{slice}", "[", "]", "(a|b)", "(", "|", ")", "*", "?", "/", "_")
+PIECES += ("x", ".nii", "{", "}", ":", "{patient:", ".h5/raw", "\\", "..", "^", "$", "\n", "é")
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join), st.sampled_from(["", "_", "_-]^"]))
+def test_any_text_is_a_pattern_or_is_refused(text: str, separators: str) -> None:
+    try:
+        pattern = compile_pattern(text, SPELLINGS, separators=separators)
+    except ValueError:
+        return
+    for path in ("x.nii", "a/b/x_flair.nii", "d/" + text):
+        found = pattern.match(path.split("/"))
+        if found is not None:
+            assert set(found) == set(pattern.fields)
+            assert all(found[name] for name in pattern.required)
+            pattern.says(path.split("/"))

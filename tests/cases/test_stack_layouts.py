@@ -217,6 +217,20 @@ def sequence(make_stacks: MakeStacks) -> Path:
     )
 
 
+def test_a_channel_that_some_slices_of_a_stack_lack(make_stacks: MakeStacks, tmp_path: Path) -> None:
+    names = {f"s/{channel}_{number}.tif": 1 for channel in ("EM", "BSE") for number in (1, 2)}
+    root = make_stacks({**names, "s/mask_1.tif": 1, "s/mask_2.tif": 1})
+    (root / "s" / "BSE_2.tif").unlink()
+    (tmp_path / "two.yaml").write_text(
+        'images: "{stack}/{channel}_{slice}.tif"\nlabels: "{stack}/mask_{slice}.tif"\nchannels: [EM, BSE]\n'
+        'slices: true\ngroup: "{stack}"\n'
+    )
+    data = DataConfig(layout=str(tmp_path / "two.yaml"), channels=("EM+BSE",), missing="zero")
+    assert "slice 2 of the stack s has no BSE, but other slices have" in complaint(data, root)
+    (root / "s" / "BSE_1.tif").unlink()
+    assert [list(case.series) for case in find_cases(data, root)] == [["EM"], ["EM"]]
+
+
 def test_frames_without_gold_truth_are_left_out(sequence: Path, caplog: pytest.LogCaptureFixture) -> None:
     cases = find_cases(CELLS, sequence)
     assert [(case.id, case.slice_index, case.slice_number) for case in cases] == [("01_002", 2, 2), ("01_005", 5, 5)]

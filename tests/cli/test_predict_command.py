@@ -102,9 +102,10 @@ def test_bad_cases_are_named_in_stderr_and_the_others_in_stdout(
     answer = msseg("predict", run / "FLAIR", scans, "--out", tmp_path / "out")
     assert answer.code == 3
     assert len(answer.out.splitlines()) == 2
-    first, last = answer.err.splitlines()
+    first, *table, last = answer.err.splitlines()
     assert first.startswith("bad[1]: ")
-    assert last == "some cases failed: 1 of 3 could not be predicted: bad[1]"
+    assert [line.split(maxsplit=1)[0] for line in table] == ["case", "bad[1]"]
+    assert last == "some cases failed: 1 of 3 cases could not be predicted"
 
 
 def test_all_cases_bad(msseg: Msseg, run: Path, tmp_path: Path) -> None:

@@ -29,9 +29,16 @@ SENTENCES = {
     "training:\n  epoch: 3": f"line 2: unknown key training.epoch; did you mean epochs? Allowed here: {TRAINING_KEYS}",
     "training: {qqq: 3}": f"line 1: unknown key training.qqq. Allowed here: {TRAINING_KEYS}",
     "network: {name: unet3d, base: 3}": "line 1: unknown key network.base; did you mean base_channels?"
-    " Allowed here: base_channels, deep_supervision, dropout, name",
+    " Allowed here: base_channels, deep_supervision, dropout, name, strides",
     "augmentation:\n  - name: flip\n    axis: 0": "line 3: unknown key augmentation[0].axis; did you mean axes?"
     " Allowed here: axes, name, per_axis, probability",
+    # a list, or a word in its place
+    "network: {name: residual_unet3d, strides: [[2,2,1],[2,2,2]]}": "line 1: network.strides is [[2, 2, 1],"
+    " [2, 2, 2]]; 4 entries are needed",
+    "network: {name: unet3d, strides: isotropic}": "line 1: network.strides is 'isotropic'; give a list of numbers, or"
+    " auto",
+    "preprocessing: {spacing: [1, 1, 0]}": "line 1: preprocessing.spacing[2] is 0; it has to be at least 0.05",
+    "preprocessing: {spacing: mean}": "line 1: preprocessing.spacing is 'mean'; give a list of numbers, or median",
     # wrong types
     "training: {epochs: many}": "line 1: training.epochs is 'many'; a whole number is needed",
     "training: {epochs: 3.5}": "line 1: training.epochs is 3.5; a whole number is needed",

@@ -44,3 +44,15 @@ def test_what_labels_may_mean() -> None:
     for settings in ({"label_meaning": "cells"}, {"membrane_width": 0}):
         with pytest.raises(ValidationError):
             DataConfig(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("values", [(), (0,), (1, 0), (-1,)])
+def test_values_that_are_no_foreground(values: tuple[int, ...]) -> None:
+    with pytest.raises(ValidationError, match="each 1 or more"):
+        DataConfig(label_values=values)
+
+
+def test_values_are_of_masks() -> None:
+    assert DataConfig(label_values=(1, 3), label_meaning="mask").label_values == (1, 3)
+    with pytest.raises(ValidationError, match="label_values are of masks, but label_meaning is inside"):
+        DataConfig(label_values=(1,), label_meaning="inside")

@@ -174,6 +174,11 @@ IMPOSSIBLE = [
     ("inference: {overlap: 1}", "inference.overlap is 1; it has to be below 1"),
     ("inference: {threshold: 1.5}", "inference.threshold is 1.5; it has to be at most 1"),
     ("evaluation: {bootstrap: -1}", "evaluation.bootstrap is -1; it has to be at least 0"),
+    ("evaluation: {strata_mm3: [50.0, 10.0]}", "evaluation.strata_mm3 is [50.0, 10.0]; list volumes above 0"),
+    ("evaluation: {strata_mm3: [0.0]}", "evaluation.strata_mm3 is [0.0]; list volumes above 0"),
+    ("evaluation: {connectivity: 8}", "evaluation.connectivity is 8"),
+    ("evaluation: {overlap: 1.5}", "evaluation.overlap is 1.5"),
+    ("evaluation: {min_lesion_mm3: -3.0}", "evaluation.min_lesion_mm3 is -3"),
 ]
 
 

@@ -12,8 +12,9 @@ from msseg.errors import InputError
 from msseg.evaluation.evaluate import evaluate_pairs
 from msseg.evaluation.evaluation import Evaluation, Settings
 from msseg.evaluation.pairs import Pair, pair_files
-from msseg.evaluation.scores import COUNTS, METRICS, CaseScores, score_case
+from msseg.evaluation.scores import COUNTS, METRICS, CaseScores
 from msseg.evaluation.table import HEADER, format_table, summary_rows
+from msseg.metrics.lesions import LesionRules, lesion_scores
 
 SPACING = (1.0, 2.0, 3.0)
 
@@ -51,7 +52,7 @@ def evaluation(cohort):
 
 
 def test_scores_of_a_shifted_cube():
-    values = score_case(cube(3), cube(), SPACING)
+    values = lesion_scores(cube(3), cube(), SPACING)
     assert values["dsc"] == pytest.approx(2 / 3)
     assert values["iou"] == pytest.approx(1 / 2)
     assert values["hd95_mm"] == pytest.approx(1)
@@ -61,7 +62,7 @@ def test_scores_of_a_shifted_cube():
 
 
 def test_volume_difference_is_prediction_minus_truth():
-    values = score_case(cube(size=2), cube(size=3), SPACING)
+    values = lesion_scores(cube(size=2), cube(size=3), SPACING)
     assert values["volume_difference_voxels"] == 8 - 27
     assert values["volume_difference_mm3"] == pytest.approx((8 - 27) * 6)
 
@@ -77,14 +78,16 @@ def test_cohort(evaluation):
 
 def test_pooled_scores_are_those_of_all_voxels(evaluation):
     prediction, truth = np.concatenate([cube(), cube(3)]), np.concatenate([cube(), cube()])
-    whole = score_case(prediction, truth, SPACING)
+    whole = lesion_scores(prediction, truth, SPACING)
     assert evaluation.pooled == {key: whole[key] for key in evaluation.pooled}
-    assert set(evaluation.pooled) == {"dsc", "iou", "sensitivity", "precision", *COUNTS}
+    overlap = {"dsc", "iou", "sensitivity", "precision", *COUNTS}
+    counts = {"lesions_truth", "lesions_predicted", "lesions_found", "lesions_false"}
+    assert set(evaluation.pooled) == {*overlap, *counts, "ltpr", "lfpr", "lesion_f1"}
 
 
 def test_groups_widen_the_interval():
     cases = [
-        CaseScores(f"{p}{s}", score_case(cube(2 + p), cube(), SPACING), str(p)) for p in range(4) for s in range(5)
+        CaseScores(f"{p}{s}", lesion_scores(cube(2 + p), cube(), SPACING), str(p)) for p in range(4) for s in range(5)
     ]
     alone = [CaseScores(scores.case, scores.values) for scores in cases]
     grouped, plain = (Evaluation.from_cases(scores).summary["dsc"] for scores in (cases, alone))
@@ -109,7 +112,7 @@ def test_group_and_files_are_kept(cohort):
 
 
 def test_bootstrap_follows_its_settings():
-    cases = [CaseScores(str(size), score_case(cube(size=size), cube(), SPACING)) for size in (1, 2, 3)] * 4
+    cases = [CaseScores(str(size), lesion_scores(cube(size=size), cube(), SPACING)) for size in (1, 2, 3)] * 4
     few, other, none = (
         Evaluation.from_cases(cases, settings=settings).summary["dsc"]
         for settings in (Settings(bootstrap=20, seed=1), Settings(bootstrap=20, seed=2), Settings(bootstrap=0))
@@ -140,7 +143,7 @@ def test_same_shape_elsewhere_is_another_grid(cohort, tmp_path):
 
 
 def test_all_pairs_bad(tmp_path):
-    pairs = [Pair(case, tmp_path / case, tmp_path / case) for case in "ab"]
+    pairs = [Pair(case, tmp_path / f"{case}.nii", tmp_path / f"{case}.nii") for case in "ab"]
     with pytest.raises(InputError, match=r"none of 2 pairs could be evaluated; first: .*does not exist"):
         evaluate_pairs(pairs)
 
@@ -158,7 +161,7 @@ def test_json_round_trip(evaluation, tmp_path):
     again = Evaluation.from_json(path)
     assert again.to_json_dict() == evaluation.to_json_dict()
     assert math.isnan(again.cases[2].values["hd95_mm"])
-    assert again.settings == Settings()
+    assert again.settings == Settings(lesions=LesionRules())
     assert [file.name for file in path.parent.iterdir()] == ["evaluation.json"]
 
 
@@ -171,7 +174,11 @@ def test_json_explains_itself(cohort, tmp_path):
     assert content["task"] == "lesions"
     assert "both masks empty: 1; exactly one empty: 0" in content["rule_empty_masks"]
     assert set(content["definitions"]) >= {*METRICS, *COUNTS, "undefined", "pooled"}
-    assert content["settings"] == {"threshold": 0.5, "bootstrap": 100, "seed": 7}
+    assert {key: content["settings"][key] for key in ("threshold", "bootstrap", "seed")} == {
+        "threshold": 0.5,
+        "bootstrap": 100,
+        "seed": 7,
+    }
     assert content["cases"][0]["case"] == "a"
     assert content["cases"][0]["truth"].endswith("a.nii.gz")
     assert content["summary"]["dsc"]["mean"] == 1

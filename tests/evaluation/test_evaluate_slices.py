@@ -13,6 +13,7 @@ from msseg.evaluation.evaluation import Evaluation, Settings
 from msseg.evaluation.pairs import Pair
 from msseg.evaluation.slice_metrics import CELL_METRICS, MEMBRANE_METRICS, MEMBRANE_STACK
 from msseg.evaluation.table import SLICE_HEADER, format_table, summary_rows
+from msseg.metrics.lesions import LesionRules
 from msseg.metrics.membranes import score_stack
 
 
@@ -237,7 +238,7 @@ def test_lesions_in_stacks_have_pages_too(tmp_path):
     evaluation = evaluate_pairs([pair], label_meaning="inside")
     assert evaluation.pooled["dsc"] == 1
     assert [scores.case for scores in evaluation.cases] == ["s"]
-    assert evaluation.settings == Settings(label_meaning="inside")
+    assert evaluation.settings == Settings(label_meaning="inside", lesions=LesionRules())
 
 
 SMALL = neurites(2, 8)

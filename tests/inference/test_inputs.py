@@ -50,8 +50,10 @@ def test_a_folder_without_images_says_what_it_holds(touch, tmp_path):
     with pytest.raises(InputError, match=r"no image to predict .* 2 files with .dcm, 1 masks or probabilities"):
         inputs_from_arguments([tmp_path / "in"], FLAIR)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="it holds no files"):
+    with pytest.raises(InputError, match=r"it holds no files$"):
         inputs_from_arguments([tmp_path / "empty"], FLAIR)
+    with pytest.raises(InputError, match="it holds no files; what is in folders of it is found with --layout"):
+        inputs_from_arguments([tmp_path], FLAIR)
 
 
 def test_equal_names_get_their_folder_s(touch):

@@ -112,7 +112,7 @@ def test_one_pass_where_the_volume_is_not_much_larger_than_the_patch(shape, wind
     ],
 )
 def test_one_pass_counts_the_padding_that_the_network_would_add(shape, patch, size):
-    assert window_size(shape, patch, "auto", multiple=16) == size
+    assert window_size(shape, patch, "auto", (16, 16, 16)) == size
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_one_pass_counts_the_padding_that_the_network_would_add(shape, patch, si
     ],
 )
 def test_whole_slices_and_a_patch_of_one_slice(shape, patch, window, size):
-    assert window_size(shape, patch, window, multiple=16) == size
+    assert window_size(shape, patch, window, (16, 16, 16)) == size
 
 
 def test_a_whole_slice_is_computed_once_and_alone():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from monai.metrics import DiceMetric, MeanIoU
 
-from msseg.metrics.overlap import Overlap, count_overlap
+from msseg.metrics.overlap import Overlap, count_overlap, joint_box
 
 UNTIMED = settings(deadline=None)  # a busy machine is no failure
 
@@ -100,3 +100,16 @@ def test_different_shapes_are_refused():
 def test_probabilities_and_labels_are_refused(dtype):
     with pytest.raises(ValueError, match="prediction has to be a boolean mask"):
         count_overlap(np.ones((2, 2), dtype=dtype), np.ones((2, 2), dtype=bool))
+
+
+@UNTIMED
+@given(mask_pairs())
+def test_the_joint_box_holds_all_and_nothing_more(pair):
+    box = joint_box(*pair)
+    either = pair[0] | pair[1]
+    assert either[box].sum() == either.sum()
+    if either.any():
+        expected = [(int(places.min()), int(places.max()) + 1) for places in np.nonzero(either)]
+        assert [(side.start, side.stop) for side in box] == expected
+    else:
+        assert either[box].shape == (1,) * either.ndim

@@ -89,6 +89,19 @@ def test_one_voxel_image():
     assert hd95_mm(voxel, voxel, SPACING) == 0
 
 
+@pytest.mark.parametrize(("tolerance", "share"), [(0, 120 / 150), (0.69, 120 / 150), (0.7, 1), (5, 1)])
+def test_surface_dsc_counts_surface_voxels_within_the_tolerance(tolerance, share):
+    """A plate of 5 x 15 x 1 voxels and itself moved along the first axis: each has one row of 15 to itself."""
+    truth = box((9, 15, 3), (1, 0, 1), (6, 15, 2))
+    distances = surface_distances(np.roll(truth, 1, 0), truth, SPACING)
+    assert distances.dsc(tolerance) == pytest.approx(share)
+
+
+def test_tolerances_forgive_single_precision():
+    point = box((3, 3, 3), (0, 0, 0), (1, 1, 1))
+    assert surface_distances(np.roll(point, 1, 0), point, (1.0000001, 1, 1)).dsc(1) == 1
+
+
 @pytest.mark.parametrize("pair", [(0, 0), (0, 1), (1, 0)])
 def test_no_distance_where_a_mask_is_empty(pair):
     prediction, truth = (np.full((3, 3, 3), bool(value)) for value in pair)
@@ -96,6 +109,7 @@ def test_no_distance_where_a_mask_is_empty(pair):
     assert not distances.defined
     assert math.isnan(distances.hd95)
     assert math.isnan(distances.assd)
+    assert math.isnan(distances.dsc(1))
 
 
 @UNTIMED

@@ -34,6 +34,20 @@ def make_case(tmp_path: Path) -> MakeCase:
     return make
 
 
+@pytest.fixture
+def thick_case(tmp_path: Path) -> CachedCase:
+    """A case of 0.5 x 0.5 x 3 mm that the network sees in 1 x 1 x 3 mm."""
+    label = np.zeros((40, 40, 10), np.uint8)
+    label[18:24, 18:24, 4:6] = 1
+    affine = np.diag([0.5, 0.5, 3, 1])
+    paths = tmp_path / "thick.nii", tmp_path / "thick_label.nii"
+    random = np.random.default_rng(0).uniform(1, 2, label.shape).astype(np.float32)
+    nib.save(nib.Nifti1Image(random, affine), paths[0])
+    nib.save(nib.Nifti1Image(label, affine), paths[1])
+    case = Case("thick", "thick", "thick", {"FLAIR": paths[0]}, paths[1])
+    return cache_case(case, ("FLAIR",), PreprocessingConfig(spacing=(1, 1, 3)), tmp_path / "cache")
+
+
 @dataclass(frozen=True)
 class CaseWithMaps:
     """A prepared case in memory, for tests that bring maps of their own (X, Y, Z)."""

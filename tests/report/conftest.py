@@ -15,12 +15,14 @@ from scipy import ndimage
 from msseg.evaluation.evaluate import evaluate_pairs
 from msseg.evaluation.evaluation import Evaluation, Settings
 from msseg.evaluation.pairs import Pair
-from msseg.evaluation.scores import CaseScores, score_case
+from msseg.evaluation.scores import CaseScores
 from msseg.evaluation.tasks import TaskName
+from msseg.metrics.lesions import LesionRules, lesion_report
 from msseg.volumes.labels import LabelMeaning
 
 SHAPE = (20, 24, 12)
 SPACING_MM = (1.0, 1.0, 3.0)
+AFFINE = np.array([[-1.0, 0, 0, 10], [0, -1, 0, 12], [0, 0, 3, -15], [0, 0, 0, 1]])
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,8 @@ def make_subject(case: str, seed: int, lesion: bool = True) -> Subject:
 
 def save(path: Path, data: np.ndarray) -> Path:
     """Write an array as NIfTI with anisotropic voxels in LPS orientation."""
-    affine = np.diag([-SPACING_MM[0], -SPACING_MM[1], SPACING_MM[2], 1])
-    affine[:3, 3] = 10, 12, -15
     path.parent.mkdir(parents=True, exist_ok=True)
-    image = nib.Nifti1Image(data.astype(np.uint8 if data.dtype == bool else np.float32), affine)
+    image = nib.Nifti1Image(data.astype(np.uint8 if data.dtype == bool else np.float32), AFFINE)
     nib.save(image, path)
     return path
 
@@ -147,11 +147,14 @@ class RunMaker:
                     "prediction": f"predictions/{stem}_mask.nii.gz",
                 }
             )
-            values = score_case(mask, subject.truth, SPACING_MM)
-            scores.append(CaseScores(subject.case, values, subject.group))
+            report = lesion_report(mask, subject.truth, SPACING_MM)
+            lesions = report.rows(subject.case, AFFINE)
+            scores.append(CaseScores(subject.case, report.values, subject.group, lesions=lesions))
         (folder / "cases.json").write_text(json.dumps(entries))
         if scores:
-            Evaluation.from_cases(scores, settings=Settings(bootstrap=200)).to_json(folder / "evaluation.json")
+            Evaluation.from_cases(scores, settings=Settings(bootstrap=200, lesions=LesionRules())).to_json(
+                folder / "evaluation.json"
+            )
 
 
 def epochs_csv(validated: bool, epochs: int = 6) -> str:

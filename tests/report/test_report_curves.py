@@ -81,3 +81,21 @@ def test_the_legend_of_long_names_stays_inside_the_figure(make_run):
     figure.draw_without_rendering()
     (legend,) = figure.legends
     assert legend.get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_what_models_were_selected_by_has_a_panel_of_its_own_scale(make_run):
+    run = make_run("one")
+    table = run / "FLAIR" / "epochs.csv"
+    header, *lines = table.read_text().splitlines()
+    place = header.split(",").index("val_dsc") + 1
+    distances = iter(range(30, 0, -3))
+    rows = [line.split(",") for line in lines]
+    rows = [[*row[:place], str(next(distances)) if row[place - 1] else "", *row[place:]] for row in rows]
+    columns = [*header.split(",")[:place], "val_hd95", *header.split(",")[place:]]
+    table.write_text("".join(",".join(row) + "\n" for row in [columns, *rows]))
+    _, dsc, distance = curves_figure(build_rows(collect_runs([run])), ["FLAIR"]).axes
+    assert distance.get_title(loc="left") == "Validation HD95 (mm)"
+    assert distance.lines[0].get_ydata()[0] == 30
+    assert distance.get_ylim()[0] == 0
+    assert distance.get_ylim()[1] > 30
+    assert dsc.get_ylim() == (0, 1)

@@ -14,9 +14,10 @@ from msseg.report.figures import write_figures
 from msseg.report.headline import headline
 from msseg.report.page import make_report
 from msseg.report.rows import build_rows
+from msseg.report.slice_words import CELLS, MEMBRANES
 from msseg.report.tables import stack_rows, summary_rows
 from msseg.report.thresholds import curves_of, has_thresholds, thresholds_figure
-from msseg.report.wording import CELLS, MEMBRANES, WORDS
+from msseg.report.vocabulary import WORDS
 from msseg.report.writers import summary_csv, summary_latex, summary_markdown
 
 

@@ -8,7 +8,7 @@ import pytest
 from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, ornt_transform
 
 from msseg.errors import InputError
-from msseg.report.slices import axial, canonical, grey_levels, read_case_slice
+from msseg.report.slices import axial, canonical, grey_levels, read_case_slice, read_case_slices
 from msseg.volumes.volume import Volume
 
 KEY = ("3D U-Net", "FLAIR")
@@ -124,3 +124,19 @@ def test_grey_levels_span_the_subject_and_leave_the_outside_black():
     assert grey[values < -1.9].max() < 10
     assert (grey_levels(np.zeros((3, 3))) == 0).all()
     assert (grey_levels(np.full((3, 3), 7.0)) == 255).all()
+
+
+def test_images_on_another_grid_are_drawn_where_the_run_resampled_them(tmp_path):
+    truth = np.zeros((20, 24, 12), dtype=bool)
+    truth[5:9, 5:9, 4:6] = True
+    affine = np.diag([1.0, 1.0, 3.0, 1.0])
+    moved = affine.copy()
+    moved[0, 3] = -2.0  # begins two voxels to the left
+    image = np.where(truth, 200, 100).astype(np.float32)
+    nib.save(nib.Nifti1Image(truth.astype(np.uint8), affine), tmp_path / "truth.nii.gz")
+    nib.save(nib.Nifti1Image(np.pad(image, ((2, 0), (0, 0), (0, 0))), moved), tmp_path / "image.nii.gz")
+    files = ("a", "", {"FLAIR": tmp_path / "image.nii.gz"}, tmp_path / "truth.nii.gz", {})
+    with pytest.raises(InputError, match=r"image\.nii\.gz"):
+        read_case_slices(*files)
+    (shown,) = read_case_slices(*files, align="resample")
+    assert ((shown.images["FLAIR"] == 255) == shown.truth).all()

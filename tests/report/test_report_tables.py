@@ -11,9 +11,9 @@ import pytest
 from msseg.report.cells import latex, markdown
 from msseg.report.collect import collect_runs
 from msseg.report.headline import headline
+from msseg.report.lesion_words import LESIONS
 from msseg.report.rows import build_rows
 from msseg.report.tables import case_rows, summary_rows
-from msseg.report.wording import LESIONS
 from msseg.report.writers import cases_csv, notes_of, summary_csv, summary_latex, summary_markdown
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import torch
@@ -30,8 +30,8 @@ def test_an_error_while_writing_leaves_the_old(
     path = tmp_path / "last.ckpt"
     AtomicCheckpointIO().save_checkpoint({"value": 1}, path)
 
-    def half(content: Any, file: Path) -> None:
-        Path(file).write_bytes(b"half a checkpoint")
+    def half(content: Any, file: IO[bytes]) -> None:
+        file.write(b"half a checkpoint")
         raise error
 
     monkeypatch.setattr(torch, "save", half)

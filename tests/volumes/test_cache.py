@@ -15,7 +15,7 @@ import msseg.volumes.cache as cache_module
 from msseg.cases.case import Case
 from msseg.config.preprocessing import PreprocessingConfig
 from msseg.errors import InputError
-from msseg.volumes.cache import CachedCase, cache_case
+from msseg.volumes.cache import CachedCase, Truth, cache_case
 from msseg.volumes.files import read_label, read_volume
 from msseg.volumes.preprocessing import prepare
 
@@ -167,6 +167,101 @@ def test_a_damaged_entry_is_made_anew(
     assert json.loads((again.folder / "facts.json").read_text())["lesion_voxels_total"] == 3
     assert len(prepared_cases) == 2
     assert os.listdir(cache) == [entry.folder.name]
+
+
+@pytest.mark.parametrize("file", ["data.npy", "label.npy", "lesion_voxels.npy", "facts.json"])
+def test_a_single_changed_byte_is_noticed(
+    tmp_path: Path,
+    make_case: Callable[..., Case],
+    prepared_cases: list[int],
+    caplog: pytest.LogCaptureFixture,
+    file: str,
+) -> None:
+    case, cache = make_case(), tmp_path / "cache"
+    entry = cache_case(case, BOTH, SETTINGS, cache)
+    sound = {name: (entry.folder / name).read_bytes() for name in os.listdir(entry.folder)}
+    changed = bytearray(sound[file])
+    place = changed.rindex(b"2.0") if file == "facts.json" else len(changed) - 5  # 2.0 is a voxel's length
+    changed[place] ^= 1
+    (entry.folder / file).write_bytes(changed)
+    again = cache_case(case, BOTH, SETTINGS, cache)
+    assert {name: (again.folder / name).read_bytes() for name in os.listdir(again.folder)} == sound
+    assert len(prepared_cases) == 2
+    assert caplog.messages == [f"the cache entry {entry.folder} of case a is damaged and is made anew"]
+
+
+def test_whatever_lies_in_an_entry_s_place_gives_way(tmp_path: Path, make_case: Callable[..., Case]) -> None:
+    case, cache = make_case(), tmp_path / "cache"
+    folder = cache_case(case, BOTH, SETTINGS, cache).folder
+    shutil.rmtree(folder)
+    folder.write_text("a file")
+    assert cache_case(case, BOTH, SETTINGS, cache).data().shape == (2, 5, 7, 8)
+    shutil.rmtree(folder)
+    folder.symlink_to(tmp_path / "nowhere")
+    assert cache_case(case, BOTH, SETTINGS, cache).data().shape == (2, 5, 7, 8)
+    for content in ("", "null", "[]", "{}", '{"checksum": 0, "files": 3}'):
+        (folder / "facts.json").write_text(content)
+        assert cache_case(case, BOTH, SETTINGS, cache).data().shape == (2, 5, 7, 8)
+
+
+def test_a_damaged_map_is_made_anew(tmp_path: Path, make_case: Callable[..., Case]) -> None:
+    entry = cache_case(make_case(), BOTH, SETTINGS, tmp_path / "cache", maps=["signed_distance"])
+    path = entry.folder / "map_signed_distance.npy"
+    sound = path.read_bytes()
+    for damaged in (sound[:-7], sound[:-1] + bytes([sound[-1] ^ 4]), b""):
+        path.write_bytes(damaged)
+        entry.make_map("signed_distance")
+        assert path.read_bytes() == sound
+    path.with_suffix(".crc32").unlink()
+    entry.make_map("signed_distance")
+    assert path.read_bytes() == sound
+
+
+def test_a_missing_channel_is_zero_and_another_entry(tmp_path: Path, make_case: Callable[..., Case]) -> None:
+    case, cache = make_case(), tmp_path / "cache"
+    whole = cache_case(case, BOTH, SETTINGS, cache)
+    lacking = Case(case.id, case.group, case.scan, {"T1": case.images["T1"]}, case.label)
+    entry = cache_case(lacking, BOTH, SETTINGS, cache)
+    assert entry.folder != whole.folder
+    assert not entry.data()[0].any()
+    np.testing.assert_array_equal(entry.data()[1], cache_case(case, ("T1",), SETTINGS, cache).data()[0])
+    other = Case(case.id, case.group, case.scan, {"FLAIR": case.images["T1"]}, case.label)
+    assert cache_case(other, BOTH, SETTINGS, cache).folder not in (entry.folder, whole.folder)
+    with pytest.raises(InputError, match="none of the channels"):
+        cache_case(Case(case.id, case.group, case.scan, {}, case.label), BOTH, SETTINGS, cache)
+
+
+def test_the_values_that_count_as_lesion_are_those_asked_for(tmp_path: Path, make_case: Callable[..., Case]) -> None:
+    case, cache = make_case(), tmp_path / "cache"
+    assert case.label is not None
+    label = np.zeros((6, 7, 8), np.uint8)
+    label[2, 3, 4], label[3, 3, 3], label[4, 4, 4] = 1, 2, 3
+    nib.save(nib.Nifti1Image(label, np.diag([-1, 1, 2, 1])), case.label)
+    for values, count in (((1,), 1), ((1, 3), 2), ((2,), 1)):
+        assert len(cache_case(case, BOTH, SETTINGS, cache, Truth(values=values)).lesion_voxels()) == count
+    with pytest.raises(InputError, match="label_values"):
+        cache_case(case, BOTH, SETTINGS, cache)
+
+
+@pytest.mark.parametrize("named", ["hdr", "img"])
+def test_header_and_voxels_in_files_of_their_own_are_both_content(
+    tmp_path: Path, make_case: Callable[..., Case], named: str
+) -> None:
+    made, cache = make_case(), tmp_path / "cache"
+    image = nib.load(made.images["T1"])
+    case = Case("a", "a", "a", {"T1": tmp_path / f"T1.{named}"}, made.label)
+    files = []
+    for change in range(3):
+        data = np.asarray(image.dataobj).copy()
+        if change == 1:
+            data[-1, -1, -1] += 1
+        shift = np.array([0, 0, 0, 0.001 * (change == 2)])  # within the tolerance of grids
+        affine = image.affine + np.column_stack([np.zeros((4, 3)), shift[[3, 0, 1, 2]]])
+        nib.save(nib.Nifti1Pair(data, affine), tmp_path / "T1.hdr")
+        for number, ending in enumerate(("hdr", "img")):
+            os.utime(tmp_path / f"T1.{ending}", ns=(1, 10**9 * (10 * change + number)))
+        files.append(cache_case(case, ("T1",), SETTINGS, cache).folder)
+    assert len(set(files)) == 3
 
 
 def test_two_processes_that_make_the_same_entry_do_not_disturb_each_other(

@@ -171,7 +171,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     assert "is a link to" in refusal(tmp_path / "link.nii")
     os.mkfifo(tmp_path / "pipe.nii")
     assert "a pipe" in refusal(tmp_path / "pipe.nii")
-    assert "name has to end in" in refusal(store(tmp_path / "a.nii", voxels()).rename(tmp_path / "a.img"))
+    assert "name has to end in" in refusal(store(tmp_path / "a.nii", voxels()).rename(tmp_path / "a.dat"))
 
 
 @pytest.mark.parametrize(
@@ -270,11 +270,15 @@ def test_voxels_of_nanometres_are_read(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_volume(path).spacing, (4e-6, 4e-6, 5e-5), rtol=1e-5)
 
 
-def test_a_negative_voxel_size_in_the_header_is_mended(tmp_path: Path) -> None:
-    content = bytearray(nib.Nifti1Image(voxels(), OBLIQUE).to_bytes())
-    struct.pack_into("<f", content, 80, -1)  # pixdim[1]
+@pytest.mark.parametrize("size", [-1, 0, np.nan, np.inf])
+@pytest.mark.parametrize("sform_code", [0, 2])
+def test_a_voxel_size_that_is_none_is_refused(tmp_path: Path, size: float, sform_code: int) -> None:
+    """Even beside a sound sform: tools that go by the sizes would see another volume."""
+    content = bytearray(nib.Nifti1Image(voxels(), np.diag([1, 2, 3, 1])).to_bytes())
+    struct.pack_into("<f", content, 84, size)  # pixdim[2]
+    struct.pack_into("<h", content, 254, sform_code)
     (tmp_path / "a.nii").write_bytes(content)
-    np.testing.assert_allclose(read_volume(tmp_path / "a.nii").affine, OBLIQUE, rtol=1e-6)
+    assert f"has a voxel size of 1 x {size:g} x 3 mm" in refusal(tmp_path / "a.nii")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -413,7 +417,7 @@ def test_another_shape_or_another_ending_is_a_mistake_of_the_caller(tmp_path: Pa
     with pytest.raises(ValueError, match="does not lie on a grid"):
         write_volume(tmp_path / "a.nii", np.zeros((3, 3, 3), np.uint8), Volume(voxels(), OBLIQUE))
     with pytest.raises(ValueError, match="does not end in"):
-        write_volume(tmp_path / "a.mha", voxels(np.uint8), Volume(voxels(), OBLIQUE))
+        write_volume(tmp_path / "a.png", voxels(np.uint8), Volume(voxels(), OBLIQUE))
     assert os.listdir(tmp_path) == []
 
 

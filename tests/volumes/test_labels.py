@@ -46,8 +46,45 @@ def test_three_values_are_refused(saved, meaning):
         read_truth(saved([[0, 128, 255]]), meaning)
 
 
-def test_masks_of_many_values_are_those_above_a_half(saved):
+def test_masks_of_parts_of_voxels_are_those_above_a_half(saved):
     np.testing.assert_array_equal(read_truth(saved([[0.2, 0.5, 0.6, 3]], np.float32)).data[0, :, 0], [0, 0, 1, 1])
+
+
+@pytest.mark.parametrize("values", [[0, 1], [0, 255], [7, 7], [0, 0], [0.0, 0.9996, 1.0], [-0.0004, 1.0004]])
+def test_masks_of_one_whole_value(saved, values):
+    mask = read_truth(saved([values], np.float32)).data[0, :, 0]
+    np.testing.assert_array_equal(mask, np.asarray(values) > 0.5)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.float32])
+def test_masks_of_several_whole_values_are_refused(saved, kind):
+    path = saved([[0, 1, 2, 2, 3, 0]], kind)
+    with pytest.raises(InputError) as caught:
+        read_truth(path)
+    assert str(caught.value) == (
+        f"the label {path} holds several values besides 0: 1 (1 voxel), 2 (2 voxels), 3 (1 voxel); say with"
+        " data.label_values which are foreground, e.g. label_values: [1]"
+    )
+
+
+def test_many_values_are_not_all_listed(saved):
+    with pytest.raises(InputError, match=r"6 \(1 voxel\) and 194 more; say with"):
+        read_truth(saved([np.arange(201)]))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.float32])
+def test_values_that_are_foreground(saved, kind):
+    path = saved([[0, 1, 2, 2, 3, 0]], kind)
+    assert read_truth(path, values=[2]).data[0, :, 0].tolist() == [False, False, True, True, False, False]
+    assert read_truth(path, values=(1, 3)).data[0, :, 0].tolist() == [False, True, False, False, True, False]
+    assert not read_truth(path, values=[4]).data.any()
+    with pytest.raises(InputError, match=r"data.label_values are of masks, but .* is read as label_meaning inside"):
+        read_truth(path, "inside", values=[1])
+
+
+def test_scaled_values(saved):
+    values = np.float32([0, 0.9997, 2.0004, 1.5])
+    assert read_truth(saved([values], np.float32), values=[1, 2]).data[0, :, 0].tolist() == [False, True, True, False]
 
 
 def test_numbers_of_objects_are_whole_and_not_negative(saved):
