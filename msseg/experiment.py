@@ -16,6 +16,7 @@ from msseg.cases.labels import label_meaning_of
 from msseg.cases.names import counted, listing
 from msseg.cases.splits import Split, make_split, split_from_json
 from msseg.config.experiment import ExperimentConfig
+from msseg.doctor.examine import Subject, examine, settings_of, sides_of
 from msseg.errors import InputError, PartialFailureError
 from msseg.evaluation.evaluate import evaluate_pairs
 from msseg.evaluation.evaluation import Evaluation
@@ -91,6 +92,7 @@ def _opened(config: ExperimentConfig, out: Path, console: Console, resume: bool)
             if not run.split.exists():
                 write_json(run.split, split.to_json_dict())
             _introduce(split, console)
+            _examine(config, split, run, console)
             yield run, split, models
         except InputError:
             if new and not any(run.folder.glob("*/checkpoints/*")):
@@ -114,11 +116,25 @@ def _introduce(split: Split, console: Console) -> None:
         say(console, f"{role}: {counted(len(part), 'case')} of {groups}" if part else f"{role}: no case")
 
 
+def _examine(config: ExperimentConfig, split: Split, run: Run, console: Console) -> None:
+    """Look the data over once, for the report; what is wrong is told, and decides about nothing."""
+    if run.check.exists():
+        return
+    cases = [*split.train, *split.validation, *split.test]
+    subject = Subject(str(config.data.root or config.data.table), config.data.layout or "", sides=sides_of(split))
+    with case_progress(console, "checking the data", len(cases)) as done:
+        examination = examine(cases, settings_of(config), subject, done)
+    write_json(run.check, examination.to_json_dict())
+    for finding in examination.findings:
+        if finding.severity != "note":
+            say(console, f"{finding.severity}: {finding.message}", "red" if finding.severity == "error" else "yellow")
+
+
 def _discard(run: Run, models: Models, whole: bool) -> None:
     """Remove what a refused run has written, and nothing else; a cache elsewhere is whole and stays."""
     for folder in (run.folder / "cache", *(run.model_run(channels).folder for channels in models)):
         shutil.rmtree(folder, ignore_errors=True)
-    for name in (CONFIG_FILE, run.split.name, "versions.json", ".lock"):
+    for name in (CONFIG_FILE, run.split.name, run.check.name, "versions.json", ".lock"):
         (run.folder / name).unlink(missing_ok=True)
     if whole:
         with suppress(OSError):

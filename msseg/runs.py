@@ -98,6 +98,11 @@ class Run:
         return self.folder / "split.json"
 
     @property
+    def check(self) -> Path:
+        """What was noticed about the data (JSON)."""
+        return self.folder / "check.json"
+
+    @property
     def cache(self) -> Path:
         """Preprocessed volumes."""
         chosen = self.config.data.cache

@@ -21,7 +21,8 @@ HEAVY = {
     "matplotlib", "nibabel", "SimpleITK", "nilearn",
 }  # fmt: skip
 COMMANDS = (
-    "demo", "run", "train", "predict", "evaluate", "report", "models", "layouts", "networks", "losses", "schema",
+    "demo", "check", "run", "train", "tune", "predict", "evaluate", "compare", "agreement", "report", "models",
+    "layouts", "networks", "losses", "schema",
 )  # fmt: skip
 LONGEST_FILE = 300
 HELP_SECONDS = 0.3

@@ -127,14 +127,14 @@ def test_a_run_is_continued_only_when_asked_for(started: Path) -> None:
 def test_other_settings_are_refused_by_name(started: Path) -> None:
     other = config(
         training={"epochs": 4, "seed": 1},
-        network={"name": "unet3d", "base_channels": 16, "dropout": 0.3},
+        network={"name": "residual_unet3d", "base_channels": 12, "dropout": 0.3},
         data={"select": {"rater": ("1",)}},
         augmentation=(),
     )
     before = (started / "config.yaml").read_bytes()
     message = refusal(started, other, resume=True)
     assert (
-        "was started with other settings (augmentation, data.select.rater, network.name, training.epochs,"
+        "was started with other settings (augmentation, data.select.rater, network.base_channels, training.epochs,"
         " training.seed): resume with the same ones" in message
     )
     assert (started / "config.yaml").read_bytes() == before

@@ -28,7 +28,7 @@ class InferenceConfig(Section):
     threshold: Probability = 0.5
     """A voxel is foreground (lesion, inside of a neurite or cell) where its probability is above this."""
     smallest_lesion_mm3: float = Field(default=0, ge=0)
-    """Lesions (26-connected) with a smaller volume are taken out of the mask; the probability keeps them. 0: none is."""
+    """Lesions (26-connected) with a smaller volume are taken out of the mask; the probability keeps them. 0: none."""
     segment: Literal["none", "watershed"] = "none"
     """`watershed`: number the neurites or cells of each slice; regions above `segment_threshold` grow to the membrane
     between them."""
