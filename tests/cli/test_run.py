@@ -41,7 +41,7 @@ def test_a_run_folder_explains_itself(trained_run: tuple[Path, Any], small_cohor
     assert names == {
         "check.json", "config.yaml", "split.json", "versions.json", "cache", "report.html", "tables", "FLAIR", "FLAIR+T2W"
     }  # fmt: skip
-    config = yaml.safe_load((out / "check.json", "config.yaml").read_text())
+    config = yaml.safe_load((out / "config.yaml").read_text())
     assert config["data"]["root"] == str(small_cohort)
     assert config["data"]["channels"] == ["FLAIR", "FLAIR+T2W"]
     assert config["patches"]["size"] == [16, 16, 16]
