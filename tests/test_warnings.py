@@ -19,7 +19,7 @@ def test_the_command_line_shows_our_warnings_and_no_others(tmp_path: Path) -> No
     prediction[0, 0, 0] = np.nan
     nib.save(nib.Nifti1Image(truth, np.eye(4)), tmp_path / "truth.nii")
     content = bytearray(nib.Nifti1Image(prediction, np.eye(4)).to_bytes())
-    struct.pack_into("<f", content, 80, -1)  # a voxel size that nibabel mends with a remark
+    struct.pack_into("<f", content, 76, 5)  # a qfac that nibabel mends with a remark
     (tmp_path / "prediction.nii").write_bytes(content)
     command = ["evaluate", "--prediction", tmp_path / "prediction.nii", "--truth", tmp_path / "truth.nii"]
     answer = subprocess.run(

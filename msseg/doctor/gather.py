@@ -7,6 +7,7 @@ from typing import Literal
 
 from msseg.cases.case import Case
 from msseg.cases.layout import Layout, describe_layouts, read_layout
+from msseg.cases.listed import with_listed_channels
 from msseg.cases.pages import count_pages, is_stack_file
 from msseg.cases.scans import Scan, join_scans, match_files, selected
 from msseg.cases.stacks import open_stack
@@ -81,7 +82,7 @@ def _gathered(
     if not source.is_dir():
         loose, problems = _opened([_loose(source, None)])
         return Gathered(loose, "", "mask", problems)
-    chosen = read_layout(layout) if layout is not None else _fitting_layout(source)
+    chosen = with_listed_channels(read_layout(layout), source) if layout is not None else _fitting_layout(source)
     return _loose_folder(source) if chosen is None else _of_layout(chosen, source, channels, select)
 
 
@@ -90,12 +91,16 @@ def _fitting_layout(root: Path) -> Layout | None:
 
     A folder that holds images itself, but no labels of any layout, is a folder of loose files.
     """
-    files = files_below(root)
-    loose = any(path.parent == absolute(root) and volume_suffix(path) for path in files)
+    loose = any(path.parent == absolute(root) and volume_suffix(path) for path in files_below(root))
     best: Layout | None = None
     best_score = (False, 0)
-    for layout in describe_layouts():
-        images, labels = match_files(files, layout, by_name=True)
+    for described in describe_layouts():
+        try:
+            layout = with_listed_channels(described, root)
+        except InputError:  # a data set of another layout has no file that names channels
+            continue
+        images, labels = match_files(files_below(root, layout.ignore), layout, by_name=True)
+        images, labels = selected(images, layout, {}), selected(labels, layout, {})
         score = bool(labels), len(images) + 2 * min(len(images), len(labels))
         if images and (labels or not loose) and score > best_score:
             best, best_score = layout, score
@@ -103,7 +108,7 @@ def _fitting_layout(root: Path) -> Layout | None:
 
 
 def _of_layout(layout: Layout, root: Path, channels: Sequence[str], select: Mapping[str, Sequence[str]]) -> Gathered:
-    files = files_below(root)
+    files = files_below(root, layout.ignore)
     try:
         images, labels = match_files(files, layout)
     except InputError:  # a damaged stack: by name it is found all the same, and read later

@@ -4,7 +4,6 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cc3d
 import numpy as np
 from scipy import ndimage
 
@@ -15,6 +14,7 @@ from msseg.doctor.findings import Severity
 from msseg.doctor.kinds import Observation
 from msseg.doctor.reading import Reading, page_of, read_image
 from msseg.errors import InputError
+from msseg.metrics.components import label_components
 from msseg.volumes.files import is_stack
 from msseg.volumes.labels import WITHIN_SLICES, read_instances, read_truth
 from msseg.volumes.volume import Volume
@@ -108,7 +108,7 @@ def _objects(mask: np.ndarray, path: Path, meaning: LabelMeaning, pages: list[in
         numbers = read_instances(path, meaning, pages).data
         return int(np.unique(numbers[numbers > 0]).size)
     if meaning == "mask" and not is_stack(path):
-        return int(cc3d.connected_components(np.ascontiguousarray(mask), connectivity=26).max()) if mask.any() else 0
+        return len(label_components(mask, connectivity=26))
     return int(ndimage.label(mask, WITHIN_SLICES)[1])
 
 

@@ -10,10 +10,11 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import cc3d
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
+
+from msseg.metrics.components import label_components
 
 GAP, REACH = 1, 3
 """The ring: voxels whose distance to the label is above GAP and up to REACH voxels (the border is blurred)."""
@@ -83,8 +84,8 @@ class LabelProbe:
         )
         corner = [part.start for part in box]
         part = self.mask[box]
-        numbers = cc3d.connected_components(part, connectivity=26)
-        self.lesions = int(numbers.max())
+        components = label_components(part, connectivity=26)
+        numbers, self.lesions = components.labels, len(components)
         near = ndimage.binary_dilation(part, iterations=GAP)
         ring = np.argwhere(ndimage.binary_dilation(near, iterations=REACH - GAP) & ~near)
         inside = np.argwhere(part)

@@ -15,7 +15,7 @@ from msseg.volumes.files import volume_stem
 
 _ROLE = (
     r"masks?\d*|labels?|lesions?|consensus|gt|gold[_-]?standard|ground[_-]?truth|truth|seg|segmentations?"
-    r"|manual|manual[_-]?segmentations?|rater[_-]?\d+|pred|predictions?|prob|probability|probabilities"
+    r"|manual|manual[_-]?segmentations?|rater[_-]?\d+|pred|predictions?|prob|probability|probabilities|probseg|dseg|roi"
     r"|instances|membranes?"
 )
 _DATA = r"volume"
@@ -37,8 +37,9 @@ _WITHOUT_MEANING = re.compile(rf"(?:{_ROLE}|{_CHANNEL}|{_PROCESSING}|{_STORAGE})
 
 _WORD_OF_TRUTH = re.compile(rf"(?:^|{_EDGE})(?:{_ROLE}|man_seg\d+)(?=$|{_EDGE})", re.IGNORECASE)
 _BRAIN_MASK = re.compile(r"brain[_-]?mask", re.IGNORECASE)
-_PROBABILITY = re.compile(rf"(?:^|{_EDGE})prob(?:ability|abilities)?$", re.IGNORECASE)
+_PROBABILITY = re.compile(rf"(?:^|{_EDGE})prob(?:ability|abilities|seg)?$", re.IGNORECASE)
 _INSTANCES = re.compile(rf"(?:^|{_EDGE})instances$", re.IGNORECASE)
+_BIDS = re.compile(r"sub-[A-Za-z0-9]+(?:_ses-[A-Za-z0-9]+)?(?=_)")
 _FRAME = re.compile(r"(?:.*[_-])?(?:t|m|mask)?(\d{3,})", re.IGNORECASE)
 _FRAME_OF_TRUTH = re.compile(r"(?:t|man_seg)(\d{3,})", re.IGNORECASE)
 
@@ -117,6 +118,12 @@ def _all_folders(candidate: Candidate) -> str:
     return "/".join(_telling_folders(candidate, with_root=False))
 
 
+def _bids_entities(candidate: Candidate) -> str:
+    """Whom a BIDS name is about, without what says how and in what space: 'sub-01_ses-2'."""
+    found = _BIDS.match(candidate.stem)
+    return found[0] if found else ""
+
+
 def _frame(pattern: re.Pattern[str]) -> Naming:
     """The number of a frame in the Cell Tracking Challenge's names: t007, mask007, man_seg007."""
 
@@ -130,6 +137,7 @@ def _frame(pattern: re.Pattern[str]) -> Naming:
 PREDICTION_NAMINGS: tuple[Naming, ...] = (
     lambda candidate: candidate.stem,
     lambda candidate: _OWN_SUFFIX.sub("", candidate.stem),
+    _bids_entities,
     lambda candidate: without_role(candidate.stem),
     lambda candidate: without_channel(candidate.stem),
     lambda candidate: without_role(candidate.relative_stem),
@@ -142,6 +150,7 @@ PREDICTION_NAMINGS: tuple[Naming, ...] = (
 
 TRUTH_NAMINGS: tuple[Naming, ...] = (
     lambda candidate: candidate.stem,
+    _bids_entities,
     lambda candidate: without_role(candidate.stem),
     lambda candidate: without_role(candidate.relative_stem),
     _nearest_folder(with_root=True),

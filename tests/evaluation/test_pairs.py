@@ -120,6 +120,26 @@ NAMINGS = {
         ["p1/s1_gt.nii", "p1/s2_gt.nii", "p2/s1_gt.nii"],
         {"p1_s1": (0, 0), "p1_s2": (1, 1), "p2_s1": (2, 2)},
     ),
+    "BIDS, predictions with probabilities": (
+        [
+            "sub-01/ses-1/anat/sub-01_ses-1_space-orig_label-lesion_mask.nii.gz",
+            "sub-01/ses-1/anat/sub-01_ses-1_space-orig_label-lesion_probseg.nii.gz",
+            "sub-01/ses-2/anat/sub-01_ses-2_space-orig_label-lesion_mask.nii.gz",
+            "sub-01/ses-2/anat/sub-01_ses-2_space-orig_label-lesion_probseg.nii.gz",
+        ],
+        [
+            "sub-01/ses-1/anat/sub-01_ses-1_FLAIR.nii.gz",
+            "derivatives/manual/sub-01/ses-1/anat/sub-01_ses-1_label-lesion_roi.nii.gz",
+            "derivatives/manual/sub-01/ses-1/anat/sub-01_ses-1_desc-brain_mask.nii.gz",
+            "derivatives/manual/sub-01/ses-2/anat/sub-01_ses-2_label-lesion_roi.nii.gz",
+        ],
+        {"sub-01_ses-1": (0, 1), "sub-01_ses-2": (2, 3)},
+    ),
+    "BIDS, without sessions": (
+        ["sub-01/anat/sub-01_space-orig_label-lesion_mask.nii", "sub-02/anat/sub-02_space-orig_label-lesion_mask.nii"],
+        ["sub-01/anat/sub-01_acq-3D_dseg.nii", "sub-02/anat/sub-02_acq-3D_dseg.nii"],
+        {"sub-01": (0, 0), "sub-02": (1, 1)},
+    ),
     "probabilities among the truths": (["a_mask.nii"], ["a_gt.nii", "a_prob.nii"], {"a": (0, 0)}),
     "images and labels apart": (
         ["a_mask.nii", "b_mask.nii"],

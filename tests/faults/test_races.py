@@ -228,6 +228,7 @@ def test_two_runs_in_one_folder(start: Callable, call: Callable, experiment: Cal
     one_error(call(*experiment(run)), "already holds a run")
     assert sorted(path.name for path in run.iterdir() if path.is_file()) == [
         ".lock",
+        "check.json",
         "config.yaml",
         "split.json",
         "versions.json",

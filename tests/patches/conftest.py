@@ -69,6 +69,9 @@ class CaseWithMaps:
     def map(self, name: str) -> np.ndarray:
         return self.maps[name]
 
+    def facts(self) -> dict[str, list[float]]:
+        return {"spacing": [1.0, 1.0, 1.0]}
+
     def prepared(self) -> Prepared:
         return Prepared(self.image, self.truth, whole_grid(self.truth.shape, np.eye(4), "keep"), (1.0, 1.0, 1.0))
 
