@@ -185,7 +185,7 @@ def _locked(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InputError(
-                f"{folder} is in use by another msseg process: wait for it, or give another --out"
+                f"{folder} is in use by another msseg process: wait for it, or use another folder"
             ) from error
         except OSError:
             _LOG.warning("%s is on a file system without locks: let no other msseg process write there", folder)

@@ -2,6 +2,7 @@
 
 import logging
 import struct
+import zlib
 from math import prod
 from pathlib import Path
 
@@ -15,9 +16,24 @@ from msseg.errors import InputError
 TIFF_SUFFIXES = (".tif", ".tiff")
 PNG_SUFFIXES = (".png",)
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# What tifffile raises on files that are damaged or no TIFFs (TiffFileError is a ValueError).
-_DAMAGED = (ValueError, KeyError, IndexError, TypeError, EOFError, RuntimeError, AttributeError, struct.error)
-# Its remarks on tags are not for users; what matters in them is looked for where files are read.
+TIFF_ERRORS = (
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    AssertionError,
+    AttributeError,
+    OverflowError,
+    ZeroDivisionError,
+    struct.error,
+    zlib.error,
+    tifffile.TiffFileError,
+)
+"""What tifffile raises on files that are damaged or no TIFFs."""
+# tifffile's remarks on tags are not for users; what matters in them is looked for where files are read.
 logging.getLogger("tifffile").propagate = False
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
@@ -58,7 +74,7 @@ def _tiff_pages(path: Path) -> int:
         with tifffile.TiffFile(path) as tiff:
             series = tiff.series[0]
             return prod(size for axis, size in zip(series.axes, series.shape, strict=True) if axis not in "YXS")
-    except _DAMAGED as error:
+    except TIFF_ERRORS as error:
         raise InputError(
             f"{path} is no TIFF file that can be read ({error or type(error).__name__}); save it anew, e.g. from Fiji"
         ) from error

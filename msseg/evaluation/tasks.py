@@ -152,7 +152,7 @@ TASKS: dict[TaskName, Task] = {
         EMPTY_MASK_RULE,
         _pool_lesions,
         others=COUNTS,
-        headline=("dsc", "iou"),
+        headline=("dsc", "iou", "lesion_f1"),
         not_in_tables=ONLY_IN_FILES,
     ),
     "membranes": Task(

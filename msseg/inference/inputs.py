@@ -71,7 +71,9 @@ def inputs_from_arguments(arguments: Sequence[str | Path], channels: Sequence[st
             raise InputError(f"{lone[0]} was given without a channel beside CHANNEL=path pairs: name its channel")
         return _paired([pair for pair in pairs if pair is not None], channels)
     if not arguments:
-        raise InputError("no input was given: name a NIfTI or TIFF file, a folder of them, or CHANNEL=path pairs")
+        raise InputError(
+            "no input was given: name a volume (NIfTI, NRRD, MetaImage, MGZ, TIFF), a folder of them, or CHANNEL=path"
+        )
     if len(channels) > 1:
         raise InputError(
             f"the model needs the channels {', '.join(channels)}: give one file or folder for each,"

@@ -24,6 +24,7 @@ class VolumeAgreement:
         predicted: The network's, in the same order.
         correlation: Pearson's r; NaN for fewer than three cases, or where either volume is the same in all.
         bias: Mean of predicted minus true volume.
+        isbi: ISBI 2015 score of the cases together, correlation included; NaN where the correlation is.
         low, high: 95 % limits of agreement, bias ∓ 1.96 standard deviations of the differences (Bland and Altman 1986,
             The Lancet 327: 307-310); NaN for fewer than three cases.
     """
@@ -35,6 +36,7 @@ class VolumeAgreement:
     bias: float
     low: float
     high: float
+    isbi: float
 
     @property
     def differences(self) -> tuple[float, ...]:
@@ -63,4 +65,6 @@ def _agreement(row: Row) -> VolumeAgreement | None:
     difference = predicted - truth
     bias, correlation = float(difference.mean()), volume_correlation(truth, predicted)
     reach = 1.96 * float(difference.std(ddof=1)) if len(pairs) >= LIMITS_FROM else math.nan
-    return VolumeAgreement(row, tuple(truth), tuple(predicted), correlation, bias, bias - reach, bias + reach)
+    isbi = row.evaluation.cohort().get("isbi_score", math.nan) if row.evaluation is not None else math.nan
+    limits = (bias - reach, bias + reach)
+    return VolumeAgreement(row, tuple(truth), tuple(predicted), correlation, bias, *limits, isbi)

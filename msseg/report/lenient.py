@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from msseg.config.yaml_source import load_plain
+
 Columns = Mapping[str, Sequence[float]]
 """A table of numbers by column; an empty cell is NaN."""
 
@@ -37,8 +39,8 @@ def read_json(path: Path, missing: list[str]) -> Any:
 def parse_yaml(text: str, name: str, missing: list[str]) -> Any:
     """The text's YAML value; None with a note in `missing` where it is not valid."""
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return load_plain(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
         missing.append(f"{name} is damaged: it is not valid YAML")
         return None
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import nibabel as nib
 import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
@@ -123,7 +122,7 @@ def read_case_slices(
             number=(place + 1, upright.shape[2]),
             z_mm=float((upright.affine @ [*middle, place, 1])[2]),
             chosen=chosen,
-            sides_known=_sides_known(grid),
+            sides_known=grid.sides_known,
             affine=upright.affine,
         )
         for place, shown in zip(places, grey, strict=True)
@@ -156,14 +155,6 @@ def grey_levels(values: NDArray[Any]) -> Grey:
     low = min(low, 0.0)
     scaled = (values - low) / (high - low) if high > low else np.ones_like(values)
     return np.where(inside, np.clip(np.rint(scaled * 255), 0, 255), 0).astype(np.uint8)
-
-
-def _sides_known(volume: Volume) -> bool:
-    """Whether the file says where left is: formats without a word about it are refused or say so by their kind."""
-    header = volume.header
-    if isinstance(header, nib.Nifti1Header):
-        return bool(header["sform_code"] or header["qform_code"])
-    return not isinstance(header, nib.AnalyzeHeader)
 
 
 def _on_grid(volume: Volume, grid: Volume, align: Align) -> Volume:

@@ -83,6 +83,7 @@ def _cells(agreement: VolumeAgreement) -> tuple[str, ...]:
         number(agreement.bias, 2),
         "–" if math.isnan(agreement.low) else limits,
         number(agreement.correlation, 3),
+        number(agreement.isbi, 3),
     )
 
 

@@ -1,8 +1,6 @@
 """Opening TIFF and PNG files as stacks of grey slices; whatever is wrong with one ends in one sentence."""
 
 import logging
-import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
@@ -14,6 +12,7 @@ import tifffile
 from PIL import Image, UnidentifiedImageError
 
 from msseg.atomic import replacing
+from msseg.cases.pages import TIFF_ERRORS
 from msseg.errors import InputError
 from msseg.volumes.sources import reason
 from msseg.volumes.voxels import require_memory
@@ -35,26 +34,8 @@ READABLE_COMPRESSIONS = {
 SLICE_AXES = frozenset("ZTIQ")
 """tifffile's letters for axes along which slices or frames follow one another."""
 
-_DAMAGED = (
-    ValueError,
-    KeyError,
-    IndexError,
-    TypeError,
-    EOFError,
-    RuntimeError,
-    MemoryError,
-    AssertionError,
-    AttributeError,
-    OverflowError,
-    ZeroDivisionError,
-    struct.error,
-    zlib.error,
-    tifffile.TiffFileError,
-)
 _LOG = logging.getLogger(__name__)
 _TIFFFILE_LOG = logging.getLogger("tifffile")
-_TIFFFILE_LOG.propagate = False  # its remarks on tags; what matters is looked for here
-_TIFFFILE_LOG.addHandler(logging.NullHandler())
 
 
 def load_tiff(path: Path, pages: Sequence[int] | None = None, colour: Colour = "refuse") -> np.ndarray:
@@ -82,7 +63,7 @@ def load_tiff(path: Path, pages: Sequence[int] | None = None, colour: Colour = "
                 data = ~data
     except OSError as error:
         raise InputError(f"{path} cannot be read: {reason(error)}") from error
-    except _DAMAGED as error:
+    except TIFF_ERRORS as error:
         raise InputError(
             f"{path} is no TIFF file that can be read ({reason(error)}); save it anew, e.g. from Fiji"
         ) from error
@@ -105,7 +86,7 @@ def load_png(path: Path, colour: Colour = "refuse") -> np.ndarray:
         raise InputError(f"{path} is no PNG file; save it anew") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {reason(error)}") from error
-    except (*_DAMAGED, SyntaxError, Image.DecompressionBombError) as error:
+    except (*TIFF_ERRORS, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} is damaged ({reason(error)}); save it anew") from error
     return data[:, :, np.newaxis]
 

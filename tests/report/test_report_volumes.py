@@ -52,7 +52,7 @@ def test_two_cases_have_a_bias_but_neither_limits_nor_a_figure(rows_of):
     assert math.isnan(agreement.low)
     assert math.isnan(agreement.correlation)
     (view,) = volume_views(rows)
-    assert view.cells == ("2", "1.50", "2.00", "0.50", "–", "–")
+    assert view.cells == ("2", "1.50", "2.00", "0.50", "–", "–", "–")
     assert view.figure == ""
 
 
