@@ -45,6 +45,17 @@ def test_bias_limits_and_correlation_are_those_of_the_definitions(rows_of):
     assert agreement.correlation == pytest.approx(55 / math.sqrt(38 * 86))
 
 
+def test_the_cohorts_isbi_score_takes_the_means_and_the_correlation(rows_of):
+    rows = rows_of()
+    (agreement,), cases = volume_agreements(rows), rows[0].evaluation.cases
+    dsc, precision, lfpr, ltpr = (
+        np.mean([case.values[key] for case in cases]) for key in ("dsc", "precision", "lfpr", "ltpr")
+    )
+    assert agreement.isbi == pytest.approx(
+        dsc / 8 + precision / 8 + (1 - lfpr) / 4 + ltpr / 4 + agreement.correlation / 4
+    )
+
+
 def test_two_cases_have_a_bias_but_neither_limits_nor_a_figure(rows_of):
     rows = rows_of(TRUTH[:2], PREDICTED[:2])
     (agreement,) = volume_agreements(rows)
