@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ import torch
 from msseg.cases.case import Case
 from msseg.cases.find import channel_sets
 from msseg.cases.labels import label_meaning_of
-from msseg.cases.names import counted
 from msseg.cases.splits import make_split
 from msseg.config.experiment import ExperimentConfig
 from msseg.errors import InputError
@@ -31,14 +30,12 @@ from msseg.networks.segmentation_network import SegmentationNetwork
 from msseg.patches.datamodule import PatchDataModule
 from msseg.training.optimisation import make_optimiser
 from msseg.training.precision import training_precision
-from msseg.training.progress import duration
 from msseg.training.task import centre
 from msseg.volumes.cache import CachedCase, Truth, cache_case
 from msseg.volumes.spacings import resolved
 
 SLOW_STEP = 20.0
 """Seconds: what takes longer is not repeated; else the second time counts, when memory has grown."""
-GB, MB = 1e9, 1e6
 
 
 @dataclass(frozen=True)
@@ -91,29 +88,9 @@ class Forecast:
         step = max(self.seconds_step, drawing) if self.workers else self.seconds_step + drawing
         return self.steps * step + self.validation_cases * self.seconds_prediction / self.copies
 
-
-def describe(forecast: Forecast) -> list[str]:
-    """The forecast in lines."""
-    of = forecast
-    memory = "not known on this system" if of.memory is None else f"{of.memory / GB:.1f} GB at the peak"
-    where = "graphics card's memory" if of.device.startswith("cuda") else "memory"
-    validation = f" and {counted(of.validation_cases, 'validation case')}" if of.validation_cases else ""
-    models = f"; the experiment trains {of.models} models" if of.models > 1 else ""
-    whole = of.epochs * of.seconds_epoch
-    return [
-        f"forecast for {'+'.join(of.channels)}, measured on one training step and one window on this machine"
-        f" ({of.device}, {of.precision}, {counted(of.threads, 'thread')}):",
-        f"  {where}: {memory}",
-        f"  epoch: {_time(of.seconds_epoch)} ({of.steps} steps of {_time(of.seconds_step)}{validation}); all"
-        f" {of.epochs} epochs {_time(whole)}{models}",
-        f"  prediction: {_time(of.seconds_prediction)} a case"
-        f" ({counted(of.windows, 'window')} of {_time(of.seconds_window)})",
-        f"  disk: {of.cache * of.cases / GB:.2f} GB of cache ({of.cache / MB:.0f} MB for each of {of.cases} cases)",
-    ]
-
-
-def _time(seconds: float) -> str:
-    return duration(seconds) if seconds >= 10 else f"{seconds:.2g} s"
+    def to_json_dict(self) -> dict[str, Any]:
+        """Plain values, for a JSON file: seconds and bytes."""
+        return asdict(self) | {"seconds_prediction": self.seconds_prediction, "seconds_epoch": self.seconds_epoch}
 
 
 def forecast(config: ExperimentConfig, cases: Sequence[Case]) -> Forecast:

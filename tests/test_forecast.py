@@ -10,7 +10,8 @@ from msseg.config.data import DataConfig
 from msseg.config.experiment import ExperimentConfig
 from msseg.config.load import load_config
 from msseg.errors import InputError
-from msseg.forecast import Forecast, describe, forecast
+from msseg.forecast import Forecast, forecast
+from msseg.forecast_text import describe
 
 ROOT = Path(__file__).resolve().parents[1]
 

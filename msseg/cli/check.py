@@ -1,7 +1,7 @@
 """`msseg check`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -79,28 +79,30 @@ def check(
         examination = examine(gathered.cases, settings, subject, done, pictures)
     if fix is not None:
         examination = repair(examination, source, fix)
+    values, forecast = ({}, []) if experiment is None else _forecast(experiment, gathered.cases)
     if json is not None:
-        write_text(json, dumps(examination.to_json_dict(), indent=1))
+        write_text(json, dumps(examination.to_json_dict() | values, indent=1))
     if html is not None:
-        write_page(html, examination, pictures)
-    forecast = [] if experiment is None else _forecast(experiment, gathered.cases)
+        write_page(html, examination, pictures, forecast)
     for line in describe(examination, forecast):
         say(console, line)
     if examination.count("error"):
         raise SystemExit(EXIT_ERRORS)
 
 
-def _forecast(experiment: "ExperimentConfig", cases: "Sequence[Case]") -> list[str]:
-    """The forecast in lines; why there is none, where none of the cases can be trained on."""
+def _forecast(experiment: "ExperimentConfig", cases: "Sequence[Case]") -> "tuple[dict[str, Any], list[str]]":
+    """The forecast for a file and in lines; why there is none, where none of the cases can be trained on."""
     from msseg.doctor.reading import quietly
     from msseg.errors import InputError
-    from msseg.forecast import describe, forecast
+    from msseg.forecast import forecast
+    from msseg.forecast_text import describe
 
     try:
         with quietly():
-            return describe(forecast(experiment, cases))
+            found = forecast(experiment, cases)
     except InputError as error:
-        return [f"no forecast: {error}"]
+        return {}, [f"no forecast: {error}"]
+    return {"forecast": found.to_json_dict()}, describe(found)
 
 
 def _experiment(config: Path | None, layout: str | None) -> "ExperimentConfig | None":

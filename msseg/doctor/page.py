@@ -46,8 +46,16 @@ class CaseView:
     findings: tuple[Finding, ...]
 
 
-def write_page(path: Path, examination: Examination, pictures: Mapping[str, Thumbnail]) -> None:
+def write_page(
+    path: Path, examination: Examination, pictures: Mapping[str, Thumbnail], forecast: Sequence[str] = ()
+) -> None:
     """Write the page; every name from a file is text in it, never markup, and it forbids the browser any request.
+
+    Args:
+        path: The page.
+        examination: What was found.
+        pictures: Case -> its thumbnail.
+        forecast: What an experiment will cost, in lines.
 
     Raises:
         InputError: The file cannot be written.
@@ -64,6 +72,7 @@ def write_page(path: Path, examination: Examination, pictures: Mapping[str, Thum
         examination=examination,
         summary=summary(examination),
         views=views,
+        forecast=forecast,
         anchors={view.case: view.anchor for view in views},
         width=WIDTH,
         height=HEIGHT,
@@ -113,7 +122,7 @@ def _view(
         channels,
         label_of(row),
         "" if label is None or label.contrast is None else f"{label.contrast:.1f}",
-        "" if label is None or not label.outside else f"{label.outside:.1%}",
+        "" if label is None or label.outside < 0.0005 else f"{label.outside:.1%}",
         encoded,
         (0, 0) if picture is None else (picture.width, picture.height),
         tuple(findings),

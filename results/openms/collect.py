@@ -72,7 +72,7 @@ def by_lesion(cases: Path) -> str:
     with cases.open(newline="", encoding="utf-8") as file:
         rows = {(row["network"], row["channel"], row["case"]): row for row in csv.DictReader(file)}
     lines = [
-        "| network | channel | tested on | found | false | LTPR | LFPR | lesion F1 | MSSEG F1 | surface DSC | ISBI score |",
+        "| network | channel | tested on | found | false | LTPR | LFPR | F1 | MSSEG F1 | surface DSC | ISBI score |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for network in NETWORKS:

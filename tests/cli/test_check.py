@@ -55,10 +55,16 @@ def test_a_configuration_brings_its_split_and_a_forecast(
         "data: {layout: isbi2015, channels: [FLAIR]}\npatches: {size: [16, 16, 16]}\nnetwork: {name: unet3d}\n"
         "training: {workers: 0, threads: 1, precision: fp32, device: cpu}\n"
     )
-    answer = msseg("check", small_cohort, "--config", config)
+    page, values = tmp_path / "check.html", tmp_path / "check.json"
+    answer = msseg("check", small_cohort, "--config", config, "--json", values, "--html", page)
     assert answer.code == 0, answer.err
     assert "forecast for FLAIR" in answer.out
     assert "disk: " in answer.out
+    forecast = json.loads(values.read_text(encoding="utf-8"))["forecast"]
+    assert forecast["channels"] == ["FLAIR"]
+    assert forecast["seconds_epoch"] > forecast["seconds_step"] > 0
+    assert "<h2>Forecast</h2>" in page.read_text(encoding="utf-8")
+    assert "disk: " in page.read_text(encoding="utf-8")
     config.write_text(config.read_text() + "split: {train: [training01], test: [nobody]}\n")
     answer = msseg("check", small_cohort, "--config", config)
     assert answer.code == 3
