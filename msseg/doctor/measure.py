@@ -143,7 +143,8 @@ class _Examiner:
     def remarks(self, channel: str, path: Path, reading: Reading) -> None:
         if reading.not_finite:
             share = reading.not_finite / reading.volume.data.size
-            self.note("warning", "not_finite", path, f"{reading.not_finite} voxels of {channel} ({share:.2%} of all)")
+            told = f"{share:.2%}" if share >= 1e-4 else "less than 0.01%"
+            self.note("warning", "not_finite", path, f"{reading.not_finite} voxels of {channel} ({told} of all)")
         if reading.forms_apart_mm is not None:
             self.note("warning", "qform_sform", path, f"{channel} by {reading.forms_apart_mm:.3g} mm at a corner")
         if reading.frames:
