@@ -22,6 +22,7 @@ from msseg.evaluation.evaluate import evaluate_pairs
 from msseg.evaluation.evaluation import Evaluation
 from msseg.evaluation.pairs import Pair
 from msseg.inference.batch import predict_batch
+from msseg.inference.failures import failure_table
 from msseg.inference.inputs import inputs_from_cases
 from msseg.inference.predictor import load_model
 from msseg.inference.progress import case_progress, say
@@ -53,17 +54,20 @@ def run_experiment(config: ExperimentConfig, out: Path, console: Console, resume
         PartialFailureError: Some test cases could not be predicted or evaluated; the others are in the report.
     """
     with _opened(config, out, console, resume) as (run, split, models):
-        failures: list[str] = []
+        failures: dict[str, str] = {}
         for channels in models:
             model_run = run.model_run(channels)
             train_model(config, channels, split, model_run, run.cache, console, resume)
-            failures += _test(config, channels, split.test, model_run, console)
+            failures |= _test(config, channels, split.test, model_run, console)
         make_report([run.folder], run.report)
         say(console, f"the report is {run.report}")
         if failures and not any(run.model_run(channels).evaluation.exists() for channels in models):
-            raise InputError(f"no test case could be evaluated: {failures[0]}")
+            case, reason = next(iter(failures.items()))
+            raise InputError(f"no test case could be evaluated: {case}: {reason}")
+    if len(failures) == 1:
+        raise PartialFailureError(": ".join(*failures.items()))
     if failures:
-        raise PartialFailureError("; ".join(failures))
+        raise PartialFailureError(f"{len(failures)} are not in the report\n{failure_table(failures)}")
     return run.report
 
 
@@ -147,15 +151,15 @@ def _test(
     cases: Sequence[Case],
     run: ModelRun,
     console: Console,
-) -> list[str]:
+) -> dict[str, str]:
     """Predict and evaluate the test cases of one model; returns what went wrong, case by case."""
     name = run.folder.name
     if not cases:
         say(console, f"{name}: no test cases, so nothing is predicted or evaluated")
-        return []
+        return {}
     if _is_tested(run, cases):
         say(console, f"{name}: already evaluated")
-        return []
+        return {}
     outputs, seconds, failures = _predict(config, channels, cases, run, console)
     predicted = [case for case in cases if case.label and case.scan in outputs]
     if not predicted:
@@ -178,7 +182,7 @@ def _test(
             seed=config.evaluation.seed,
         )
     except InputError as error:  # not one pair can be scored
-        return [*failures, f"{name}: {error}"]
+        return failures | {name: str(error)}
     evaluation.to_csv(run.folder / "evaluation.csv")
     evaluation.to_json(run.evaluation)
     if evaluation.task == "lesions":
@@ -186,7 +190,7 @@ def _test(
     evaluating = round(time.perf_counter() - begun, 2)
     write_json(run.times, {"seconds_predicting": seconds, "seconds_evaluating": evaluating})
     say(console, f"{name}: test {evaluation.headline()}")
-    return [*failures, *(f"{name} {case}: {reason}" for case, reason in evaluation.failed.items())]
+    return failures | {f"{name} {case}": reason for case, reason in evaluation.failed.items()}
 
 
 def _judged_together(cases: Sequence[Case]) -> list[list[Case]]:
@@ -226,8 +230,8 @@ def _predict(
     cases: Sequence[Case],
     run: ModelRun,
     console: Console,
-) -> tuple[dict[str, tuple[Path, ...]], dict[str, float], list[str]]:
-    """Output files and seconds by scan: two raters' cases of one scan share a prediction, as do a stack's slices."""
+) -> tuple[dict[str, tuple[Path, ...]], dict[str, float], dict[str, str]]:
+    """Output files, seconds, failures, by scan: two raters' cases of one scan share a prediction, as do slices."""
     scans = list(dict.fromkeys(case.scan for case in cases))
     zero = config.data.missing == "zero"
     inputs = inputs_from_cases(cases, channels, incomplete=zero)
@@ -237,7 +241,7 @@ def _predict(
     )
     outputs: dict[str, tuple[Path, ...]] = {}
     seconds: dict[str, float] = {}
-    failures: list[str] = []
+    failures: dict[str, str] = {}
     with case_progress(console, f"{run.folder.name}: predicting", len(inputs)) as done:
         results = predict_batch(predictor, inputs, run.predictions, probability=True)
         for scan, result in zip(scans, results, strict=True):
@@ -245,8 +249,9 @@ def _predict(
             if result.error is None:
                 outputs[scan], seconds[scan] = result.outputs, round(result.seconds, 2)
             elif isinstance(result.error, InputError):
-                failures.append(f"{run.folder.name} {scan}: {result.error}")
-                say(console, failures[-1], "red")
+                case = f"{run.folder.name} {scan}"
+                failures[case] = str(result.error)
+                say(console, f"{case}: {result.error}", "red")
             else:
                 raise result.error
     return outputs, seconds, failures

@@ -188,6 +188,22 @@ def test_one_bad_test_case_does_not_stop_the_others(
     assert "(2 cases)" in answer.out
 
 
+def test_several_bad_test_cases_end_in_a_table(
+    msseg: Msseg, small_cohort: Path, tmp_path: Path, tiny: tuple[str, ...]
+) -> None:
+    data = Path(shutil.copytree(small_cohort, tmp_path / "data"))
+    for patient in ("training03", "training04"):
+        bad = data / patient / "preprocessed" / f"{patient}_01_flair_pp.nii"
+        bad.write_bytes(bad.read_bytes()[:2000])
+    split = ("split.train=[training01]", "split.validation=[]", "split.test=[training02,training03,training04]")
+    answer = msseg("run", CONFIG, "--data", data, "--out", tmp_path / "run", "--channel", "FLAIR", *tiny, *split)
+    assert answer.code == 3
+    said, head, *rows = answer.err.splitlines()[-4:]
+    assert said == "some cases failed: 2 are not in the report"
+    assert head.split() == ["case", "reason"]
+    assert [row.split("  ")[0] for row in rows] == ["FLAIR training03_01", "FLAIR training04_01"]
+
+
 def test_no_test_case_can_be_predicted(msseg: Msseg, small_cohort: Path, tmp_path: Path, tiny: tuple[str, ...]) -> None:
     data = Path(shutil.copytree(small_cohort, tmp_path / "data"))
     bad = data / "training03" / "preprocessed" / "training03_01_flair_pp.nii"
