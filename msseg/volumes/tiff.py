@@ -7,6 +7,7 @@ from math import prod
 from pathlib import Path
 from typing import Literal
 
+import imagecodecs
 import numpy as np
 import tifffile
 from PIL import Image, UnidentifiedImageError
@@ -14,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from msseg.atomic import replacing
 from msseg.cases.pages import TIFF_ERRORS
 from msseg.errors import InputError
+from msseg.volumes.lzw import is_valid_lzw
 from msseg.volumes.sources import reason
 from msseg.volumes.voxels import require_memory
 
@@ -166,9 +168,26 @@ def _read(file: tifffile.TiffFile, path: Path, pages: Sequence[int] | None) -> n
         raise InputError(f"{path} has {count} slices; slice {max(wanted) + 1} is asked for")
     whole = pages is None or len(file.pages) != count
     require_memory(path, prod(series.shape) // count * (count if whole else len(wanted)) * series.dtype.itemsize)
+    if series.keyframe.compression == tifffile.COMPRESSION.LZW:
+        for number in range(len(series.pages)) if whole else wanted:
+            _require_lzw(file, series.pages[number], path, series.keyframe.fillorder == tifffile.FILLORDER.LSB2MSB)
     data = file.asarray(series=0) if whole else file.asarray(key=wanted)
     data = data.reshape((count if whole else len(wanted), *(series.keyframe.shape)))
     return data[wanted] if whole else data
+
+
+def _require_lzw(
+    file: tifffile.TiffFile, page: tifffile.TiffPage | tifffile.TiffFrame | None, path: Path, reverse: bool
+) -> None:
+    if page is None:
+        return
+    for start, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        file.filehandle.seek(start)
+        stream = bytes(file.filehandle.read(count))
+        if reverse:
+            stream = bytes(imagecodecs.bitorder_decode(stream))
+        if count and not is_valid_lzw(stream):
+            raise InputError(f"{path} is damaged: its LZW compression does not decode; save it anew, e.g. from Fiji")
 
 
 def _grey(data: np.ndarray, series: tifffile.TiffPageSeries, path: Path, colour: Colour) -> np.ndarray:

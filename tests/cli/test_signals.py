@@ -17,6 +17,11 @@ CONFIG = config_folder() / "demo" / "residual_unet3d.yaml"
 STOPPED = "stopped; what is finished stays, and --resume continues a run\n"
 
 
+def hear_ctrl_c() -> None:
+    """A shell's job in the background ignores Ctrl-C, and so do all that it starts: the tests may be such a job."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
     end = time.monotonic() + 200
     while not condition():
@@ -52,7 +57,7 @@ def test_a_training_stops_and_is_resumed(
     command = [*map(str, arguments), "training.epochs=100000"]
     process = subprocess.Popen(
         [sys.executable, "-m", "msseg", *command],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hear_ctrl_c,
     )  # fmt: skip
     try:
         wait_for(lambda: epochs.exists() and len(epochs.read_text().splitlines()) > 3, process)

@@ -69,7 +69,7 @@ def dsc(model: Path, cohort: Path, window: str) -> float:
 def test_one_pass_costs_less_than_a_tenth_of_dsc_where_auto_takes_it(model: Path, cohorts: dict[str, Path]) -> None:
     scan = next((cohorts["close"] / "training04").rglob("*flair_pp.nii"))
     crop = load_model(model, "cpu", "auto").prepare(scan).prepared.data.shape[1:]
-    assert window_size(crop, PATCH, "auto", 16) != PATCH, "the case was meant for one pass"
+    assert window_size(crop, PATCH, "auto", (16, 16, 16)) != PATCH, "the case was meant for one pass"
     windows, one_pass = (dsc(model, cohorts["close"], window) for window in ("patch", "auto"))
     assert windows > 0.4, "the model has to have learned something, or the comparison says nothing"
     assert one_pass > windows - 0.1
