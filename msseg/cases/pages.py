@@ -11,6 +11,7 @@ import tifffile
 
 from msseg.cases.containers import split_container
 from msseg.cases.names import listing
+from msseg.cases.tiff_chain import require_chain_that_ends
 from msseg.errors import InputError
 
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -70,6 +71,7 @@ def count_pages(path: Path) -> int:
 
 def _tiff_pages(path: Path) -> int:
     """Pages of the first series, since ImageJ writes large stacks with one directory for all pages."""
+    require_chain_that_ends(path)
     try:
         with tifffile.TiffFile(path) as tiff:
             series = tiff.series[0]

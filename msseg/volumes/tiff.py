@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from msseg.atomic import replacing
 from msseg.cases.pages import TIFF_ERRORS
+from msseg.cases.tiff_chain import require_chain_that_ends
 from msseg.errors import InputError
 from msseg.volumes.lzw import is_valid_lzw
 from msseg.volumes.sources import reason
@@ -55,6 +56,7 @@ def load_tiff(path: Path, pages: Sequence[int] | None = None, colour: Colour = "
         InputError: The file is missing, no TIFF, damaged, compressed in an unknown way, of colours, or has more axes.
     """
     try:
+        require_chain_that_ends(path)
         with _complaints() as complaints, tifffile.TiffFile(path) as file:
             _check(file, path)
             if any("page offset" in text for text in complaints):
