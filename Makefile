@@ -2,6 +2,8 @@
 #             (make demo ARGS="--task em": membranes in electron microscopy instead)
 # make test   the tests                   (make test ARGS="-m slow" for those that train networks)
 # make lint   style, types and the direction of imports
+# make bench  msseg beside MONAI, TorchIO and nnU-Net, on an otherwise idle machine; results/benchmarks
+#             (make bench AREAS="metrics startup" ARGS="--rounds 1"; a trained model: PREDICT="--model M --image I --truth T")
 #
 # Each of them first sets up what it needs in .venv, once. Another Python: make demo PYTHON=python3.12
 
@@ -14,12 +16,17 @@ PIP := $(RUN) -m pip --disable-pip-version-check
 # Whatever decides what gets installed; the sources are not part of it, the installation being editable.
 PACKAGING := setup.cfg pyproject.toml constraints.txt
 
-.PHONY: help demo test lint clean
+# The peers of the benchmarks live apart: what they need is not what msseg needs.
+BENCH := .venv-bench
+AREAS ?= startup metrics augmentation training inference scaling
+PREDICT ?=
+
+.PHONY: help demo test lint bench clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # two installations at once would get in each other's way
 
 help:
-	@sed -n '1,6s/^# \{0,1\}//p' Makefile
+	@sed -n '1,8s/^# \{0,1\}//p' Makefile
 
 demo: $(VENV)/.msseg-demo
 	$(RUN) -m msseg demo --out data/demo $(ARGS)
@@ -34,8 +41,18 @@ lint: $(VENV)/.msseg-lint
 	$(RUN) -m mypy
 	$(RUN) -c "from importlinter.cli import lint_imports_command as check; check()" --no-logo
 
+# An area that fails does not keep the others from being measured.
+bench: $(BENCH)/.msseg-bench
+	@failed=; for area in $(AREAS); do \
+		given=; case $$area in inference|scaling) given='$(PREDICT)';; esac; \
+		echo "== $$area"; \
+		$(BENCH)/bin/python benchmarks/$$area.py $(ARGS) $$given || failed="$$failed $$area"; \
+	done; \
+	$(BENCH)/bin/python benchmarks/figure.py || failed="$$failed figure"; \
+	test -z "$$failed" || { echo "These benchmarks failed:$$failed" >&2; exit 1; }
+
 clean:
-	rm -rf $(VENV) build msseg.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) build msseg.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # ---------------------------------------------------------------------------------------------------- set-up
 $(VENV)/.msseg-demo: EXTRAS := demo
@@ -53,7 +70,20 @@ $(VENV)/.msseg-demo $(VENV)/.msseg-test $(VENV)/.msseg-lint: $(VENV)/.python $(P
 	echo "installed in $$(($$(date +%s) - start)) s"
 	@touch $@
 
-$(VENV)/.python:
+# nnU-Net goes in without its requirements: they would put another build of torch in the place of the pinned one.
+$(BENCH)/.msseg-bench: $(BENCH)/.python $(PACKAGING) benchmarks/peers.txt benchmarks/peers_alone.txt
+	@echo "installing msseg and its peers in $(BENCH) (the first time about 4 minutes, and 3 GB)"
+	@start=$$(date +%s); pip="$(BENCH)/bin/python -m pip --disable-pip-version-check install --quiet --quiet"; \
+	$$pip --constraint constraints.txt torch && \
+	$$pip --constraint constraints.txt --editable . && \
+	$$pip --constraint constraints.txt --requirement benchmarks/peers.txt && \
+	$$pip --no-deps --requirement benchmarks/peers_alone.txt || { \
+		echo "The installation failed: see pip's message above. It needs a network or a package index, and 3 GB of space." >&2; \
+		exit 1; }; \
+	echo "installed in $$(($$(date +%s) - start)) s"
+	@touch $@
+
+$(VENV)/.python $(BENCH)/.python:
 	@command -v $(PYTHON) >/dev/null || { \
 		echo "msseg needs Python 3.11 or newer, but there is no $(PYTHON) here. Install it, or name another: make PYTHON=/path/to/python3 ..." >&2; \
 		exit 1; }
@@ -63,6 +93,7 @@ $(VENV)/.python:
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 		echo "$(PYTHON) lacks the module venv. On Debian and Ubuntu: apt install python3-venv" >&2; \
 		exit 1; }
-	@echo "creating the virtual environment $(VENV)"
-	@$(PYTHON) -m venv $(VENV)
+	@echo "creating the virtual environment $(@D)"
+	@$(PYTHON) -m venv $(@D)
+	@echo '*' > $(@D)/.gitignore
 	@touch $@

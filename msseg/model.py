@@ -1,6 +1,7 @@
 """The model folder: `model.safetensors` (weights) and `model.yaml` (everything needed to apply them).
 
-Weights are plain numbers and settings are validated: loading a model never runs code that came with it.
+Weights are plain numbers and settings are validated: loading a model never runs code that came with it. The network
+may lie beside them as a graph for other engines than PyTorch (`msseg.inference.engines`), which can be made anew.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from msseg.config.network import NetworkConfig
 from msseg.config.patches import AxisSize
 from msseg.config.preprocessing import PreprocessingConfig
 from msseg.config.section import Section
+from msseg.config.trust import Trust
 from msseg.config.yaml_source import load_plain
 from msseg.errors import InputError
 
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 
 SETTINGS_FILE = "model.yaml"
 WEIGHTS_FILE = "model.safetensors"
+GRAPH_FILE = "model.onnx"
+"""The exported network."""
+CHECK_FILE = "model.onnx.npz"
+"""What the exported network belongs to, and what it has to answer."""
 FORMAT_VERSION = 1
 
 
@@ -47,6 +53,8 @@ class ModelSettings(Section):
     """Size of the training patches (voxels), which is the size of the windows."""
     inference: InferenceConfig
     """Windows and threshold, unless told otherwise at prediction."""
+    trusted: Trust | None = None
+    """How faster ways of predicting compare with windows as in training in fp32; null: it was not measured."""
     provenance: dict[str, Any] = {}
     """How the model came about: experiment, training cases, epochs, versions."""
     weights_sha256: str = ""
@@ -100,7 +108,7 @@ def _refuse_foreign(folder: Path) -> None:
     """A folder is replaced as a whole, so it must not hold anything but a model."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"the model folder {folder} cannot be written: there is a file of that name")
-    others = sorted({path.name for path in folder.glob("*")} - {SETTINGS_FILE, WEIGHTS_FILE})
+    others = sorted({path.name for path in folder.glob("*")} - {SETTINGS_FILE, WEIGHTS_FILE, GRAPH_FILE, CHECK_FILE})
     if others:
         raise InputError(f"{folder} holds other files ({others[0]}) and would be replaced: give a new folder")
 
@@ -158,10 +166,7 @@ def load_network(folder: Path) -> tuple[nn.Module, ModelSettings]:
 
     settings = read_settings(folder)
     path = folder / WEIGHTS_FILE
-    if not path.is_file():
-        raise _damaged(folder, f"{WEIGHTS_FILE} is missing")
-    if settings.weights_sha256 and _sha256(path) != settings.weights_sha256:
-        raise _damaged(folder, f"{WEIGHTS_FILE} has changed since it was written")
+    weights_checksum(folder, settings)
     try:
         with torch.device("meta"):  # without memory: the settings may ask for any size
             _require_same_shapes(build_network(settings.network, in_channels=settings.in_channels), path)
@@ -172,6 +177,21 @@ def load_network(folder: Path) -> tuple[nn.Module, ModelSettings]:
     if not all(tensor.isfinite().all() for tensor in network.state_dict().values()):
         raise _damaged(folder, f"{WEIGHTS_FILE} holds numbers that are not finite")
     return network.eval(), settings
+
+
+def weights_checksum(folder: Path, settings: ModelSettings) -> str:
+    """The weights' SHA-256, which is the one in the settings where these have one.
+
+    Raises:
+        InputError: The weights are missing, cannot be read, or have changed.
+    """
+    path = folder / WEIGHTS_FILE
+    if not path.is_file():
+        raise _damaged(folder, f"{WEIGHTS_FILE} is missing")
+    checksum = _sha256(path)
+    if settings.weights_sha256 not in ("", checksum):
+        raise _damaged(folder, f"{WEIGHTS_FILE} has changed since it was written")
+    return checksum
 
 
 def _require_same_shapes(network: nn.Module, weights: Path) -> None:

@@ -1,8 +1,13 @@
-"""Choose the threshold and the smallest lesion of a run's models on its validation cases, and write them down."""
+"""Choose the threshold and the smallest lesion of a run's models on its validation cases, and write them down.
+
+How fast the models may be predicted with is measured there as well, at the threshold that was chosen.
+"""
 
 import json
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +19,22 @@ from msseg.cases.labels import label_meaning_of
 from msseg.cases.names import listing
 from msseg.cases.splits import split_from_json
 from msseg.config.experiment import ExperimentConfig
+from msseg.config.trust import Trust
 from msseg.errors import InputError
 from msseg.evaluation.tuning import Tuning, with_present
 from msseg.evaluation.tuning_table import format_tuning
+from msseg.inference.engines.base import Engine
+from msseg.inference.engines.load import Wish, load_engine
 from msseg.inference.inputs import inputs_from_cases
 from msseg.inference.predictor import Predictor, load_model
 from msseg.inference.progress import case_progress, say
+from msseg.inference.trust import KnownCase, Way, describe_trust, judge, ways_to_judge
 from msseg.metrics.lesions import LesionRules
 from msseg.metrics.threshold_grid import score_grid
 from msseg.model import SETTINGS_FILE, ModelSettings, read_settings, write_settings
 from msseg.runs import CONFIG_FILE, ModelRun, Run, finished_run, versions, write_json
 from msseg.volumes.align import aligned
+from msseg.volumes.cache import Truth, cache_case
 from msseg.volumes.labels import read_truth
 from msseg.volumes.volume import Volume
 
@@ -73,7 +83,8 @@ def tune_run(
     """Choose the threshold and the smallest lesion of a run's models by what its validation cases score.
 
     Each case is predicted once. The choice is written into `model.yaml` with what it was made on, and all scores into
-    `tuning.json` beside the model's folder; test cases are not looked at.
+    `tuning.json` beside the model's folder; test cases are not looked at. Then a few of the cases are predicted in the
+    ways that may be faster, and how they compare with windows as in training in fp32 is written into `model.yaml`, too.
 
     Args:
         folder: The run folder, or a model's folder in it.
@@ -105,7 +116,11 @@ def tune_run(
             tuning = _tune(run.config, model, cases, grid, device, console)
             tunings[model.folder.name] = tuning
             say(console, f"{model.folder.name}: {format_tuning(tuning)}")
-            say(console, _write(model, tuning, dry_run))
+            tuned = _tuned(read_settings(model.model), tuning)
+            if not dry_run:
+                tuned = tuned.model_copy(update={"trusted": _trusted(run.config, model, tuned, cases, device)})
+                say(console, describe_trust(tuned.trusted))
+            say(console, _write(model, tuning, tuned, dry_run))
         return tunings
 
 
@@ -191,13 +206,42 @@ def _truth(config: ExperimentConfig, case: Case) -> Volume:
     return read_truth(case.label, label_meaning_of(data), data.membrane_width, values=data.label_values)
 
 
-def _write(model: ModelRun, tuning: Tuning, dry_run: bool) -> str:
+def _trusted(
+    config: ExperimentConfig, model: ModelRun, tuned: ModelSettings, cases: Sequence[Case], device: str | None
+) -> Trust | None:
+    """How faster ways of predicting compare with windows as in training in fp32, at the threshold that was chosen."""
+    unknown = tuned.model_copy(update={"trusted": None})
+
+    @cache
+    def engine(precision: str) -> Engine:
+        wish = Wish("torch", device or config.training.device, precision, config.training.threads)
+        return load_engine(model.model, unknown, wish)
+
+    def predict(data: np.ndarray, way: Way) -> np.ndarray:
+        in_these = tuned.inference.model_copy(update={"window": way.window})
+        return engine(way.precision).probability(data, tuned.patch_size, in_these)
+
+    ways = ways_to_judge(tuned.inference, engine("auto").precision, engine("auto").margin)
+    with tempfile.TemporaryDirectory(prefix="msseg-tune-") as folder:
+        return judge(_known(config, tuned, cases, Path(folder)), predict, tuned.inference, ways)
+
+
+def _known(config: ExperimentConfig, settings: ModelSettings, cases: Sequence[Case], to: Path) -> Iterator[KnownCase]:
+    """Each scan once, on the network's grid."""
+    data = config.data
+    truth = Truth(label_meaning_of(data), data.membrane_width, data.label_values)
+    for case in {case.scan: case for case in cases}.values():
+        cached = cache_case(case, settings.channels, settings.preprocessing, to, truth)
+        yield KnownCase(case.id, np.array(cached.data()), np.array(cached.label()))
+
+
+def _write(model: ModelRun, tuning: Tuning, tuned: ModelSettings, dry_run: bool) -> str:
     """Write the choice, unless it is the present one; tells what was done."""
     path = model.model / SETTINGS_FILE
     if dry_run:
         return "nothing was written (--dry-run)"
     write_json(model.folder / TUNING_FILE, tuning.to_json_dict())
-    write_settings(model.model, _tuned(read_settings(model.model), tuning))
+    write_settings(model.model, tuned)
     if tuning.after == tuning.before:
         return f"the present settings are the best of those tried; {path} notes this"
     return (

@@ -1,18 +1,24 @@
-"""How many slices a file has, without reading any of them."""
+"""How many slices a file has, without reading any of them.
+
+The libraries of TIFF and HDF5 are imported where such files are opened: with NIfTI they would be a third of the start.
+"""
+
+from __future__ import annotations
 
 import logging
 import struct
 import zlib
 from math import prod
 from pathlib import Path
-
-import h5py
-import tifffile
+from typing import TYPE_CHECKING
 
 from msseg.cases.containers import split_container
 from msseg.cases.names import listing
 from msseg.cases.tiff_chain import require_chain_that_ends
 from msseg.errors import InputError
+
+if TYPE_CHECKING:
+    import h5py
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 PNG_SUFFIXES = (".png",)
@@ -31,9 +37,8 @@ TIFF_ERRORS = (
     ZeroDivisionError,
     struct.error,
     zlib.error,
-    tifffile.TiffFileError,
 )
-"""What tifffile raises on files that are damaged or no TIFFs."""
+"""What tifffile raises on files that are damaged or no TIFFs; its own TiffFileError is a ValueError."""
 # tifffile's remarks on tags are not for users; what matters in them is looked for where files are read.
 logging.getLogger("tifffile").propagate = False
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -71,6 +76,8 @@ def count_pages(path: Path) -> int:
 
 def _tiff_pages(path: Path) -> int:
     """Pages of the first series, since ImageJ writes large stacks with one directory for all pages."""
+    import tifffile
+
     require_chain_that_ends(path)
     try:
         with tifffile.TiffFile(path) as tiff:
@@ -83,6 +90,8 @@ def _tiff_pages(path: Path) -> int:
 
 
 def _hdf5_pages(path: Path, dataset: str) -> int:
+    import h5py
+
     with h5py.File(path) as file:
         data = file.get(dataset)
         if not isinstance(data, h5py.Dataset):
@@ -97,6 +106,8 @@ def _hdf5_pages(path: Path, dataset: str) -> int:
 
 
 def _no_dataset(file: h5py.File, path: Path, dataset: str) -> str:
+    import h5py
+
     there: list[str] = []
     file.visititems(lambda name, item: there.append(name) if isinstance(item, h5py.Dataset) else None)
     if not there:

@@ -93,15 +93,20 @@ def predict(
             show_default=False,
         ),
     ] = None,
+    engine: Annotated[
+        Literal["auto", "torch", "openvino", "onnxruntime"],
+        typer.Option(help="What computes the network; auto: OpenVINO on a CPU where it is installed, else PyTorch."),
+    ] = "auto",
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
     precision: Annotated[Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Arithmetic.")] = "auto",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell windows, time and memory of every case, and write nothing.")
+    ] = False,
 ) -> None:
     """Segment volumes or stacks of slices with a trained model; each mask lies exactly on its input's grid."""
     from rich.console import Console
 
-    from msseg.cases.find import find_cases
-    from msseg.config.data import DataConfig
-    from msseg.inference.batch import predict_batch
+    from msseg.inference.batch import forecast_batch, predict_batch
     from msseg.inference.changes import Changes
     from msseg.inference.failures import failure_table
     from msseg.inference.inputs import inputs_from_arguments, inputs_from_cases, named_by_bids, named_channels
@@ -115,6 +120,7 @@ def predict(
         [model, *(ensemble or [])],
         device,
         precision,
+        engine=engine,
         channels=named_channels(inputs),
         changes=changes,
         missing="zero" if missing == "zero" else "error",
@@ -122,6 +128,9 @@ def predict(
     if layout is None:
         cases = inputs_from_arguments(inputs, predictor.channels)
     else:
+        from msseg.cases.find import find_cases
+        from msseg.config.data import DataConfig
+
         wanted = "+".join(predictor.channels)
         data = DataConfig(layout=layout, channels=(wanted,), select=_selection(select or []), missing=missing)
         found = [
@@ -130,6 +139,9 @@ def predict(
         cases = inputs_from_cases(found, predictor.channels, incomplete=missing == "zero")
     cases = named_by_bids(cases)
     console, errors = Console(), Console(stderr=True)
+    if dry_run:
+        say(console, forecast_batch(predictor, cases))
+        return
     results = predict_batch(
         predictor, cases, out, probability=probability, threshold=threshold, submission=format == "isbi2012"
     )

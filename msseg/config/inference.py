@@ -8,14 +8,16 @@ from pydantic import AfterValidator, Field
 from msseg.config.section import Section, Seed
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+Window = Literal["patch", "auto", "fit", "whole"]
 
 
 class InferenceConfig(Section):
     """Sliding windows over the cropped volume."""
 
-    window: Literal["patch", "auto", "whole"] = "patch"
-    """`patch`: windows of the training patch's size; `auto`: one pass where the crop is within 15 % of it on every
-    axis; `whole`: one pass over the whole slice or volume."""
+    window: Window = "patch"
+    """`patch`: windows of the training patch's size; `fit`: the fewest windows that cover the crop, one where memory
+    allows; `whole`: one pass over the whole slice or volume; `auto`: `fit` where the model's validation cases showed
+    that it predicts the same as `patch`, else `patch`."""
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Share of a window that the next one covers again."""
     blending: Literal["gaussian", "constant"] = "gaussian"

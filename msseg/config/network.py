@@ -41,6 +41,10 @@ class ResidualUNet3dConfig(Section):
     """Share of feature maps that are dropped in training."""
     deep_supervision: bool = False
     """Also train logit maps of the lower decoder levels."""
+    norm: Literal["instance", "renorm"] = "instance"
+    """Mean and spread by which maps are normalised. `instance`: of the patch or window by itself, as published, so
+    that the answer hangs on the window's size. `renorm`: running averages, in training (Ioffe 2017, batch
+    renormalisation) and at prediction, which are the same in every window."""
     strides: Annotated[FourLevels | Literal["auto"], OrWord()] = (
         TWICE, TWICE, TWICE, TWICE,
     )  # fmt: skip
@@ -59,6 +63,10 @@ class UNet3dConfig(Section):
     """Share of feature maps that are dropped in training; 0 as published."""
     deep_supervision: bool = False
     """Also train logit maps of the lower decoder levels."""
+    norm: Literal["batch", "renorm"] = "batch"
+    """Mean and spread by which maps are normalised. `batch`: of the training batch, and running averages of them at
+    prediction, as published. `renorm`: running averages in training, too (Ioffe 2017, batch renormalisation), which
+    is right at prediction with any `batch_size`."""
     strides: Annotated[ThreeLevels | Literal["auto"], OrWord()] = (
         TWICE, TWICE, TWICE,
     )  # fmt: skip
@@ -66,10 +74,11 @@ class UNet3dConfig(Section):
 
 
 class _SliceConfig(Section):
-    norm: Literal["batch", "instance"] = "batch"
+    norm: Literal["batch", "instance", "renorm"] = "batch"
     """Mean and spread by which maps are normalised. `batch`: of the training batch, and running averages of them at
     prediction, as published. `instance`: of each image by itself, always; in training with `batch_size: 1` the two are
-    the same, and then this one is right at prediction, too."""
+    the same, and then this one is right at prediction, too. `renorm`: running averages in training, too (Ioffe 2017,
+    batch renormalisation)."""
 
 
 class SFNetworkConfig(_SliceConfig):
@@ -96,8 +105,8 @@ class UNet2dConfig(_SliceConfig):
     def _norm_fits(self) -> Self:
         if self.norm == "instance" and self.padding == "valid":
             raise ValueError("norm: instance hangs on a tile's size, which padding: valid is free of; use norm: batch")
-        if self.norm == "instance" and not self.batch_norm:
-            raise ValueError("norm: instance is not used with batch_norm: false; leave one of them out")
+        if self.norm != "batch" and not self.batch_norm:
+            raise ValueError(f"norm: {self.norm} is not used with batch_norm: false; leave one of them out")
         return self
 
 

@@ -1,8 +1,8 @@
 """What one training step eats: patches and their augmentation."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from msseg.config.section import ByName, Section
 
@@ -44,7 +44,22 @@ class PatchesConfig(Section):
     on which the patch has one voxel or nothing moves."""
     beyond: Beyond = "zero"
     """What lies beyond the volume's edge: zeros, or the volume mirrored (NumPy's `reflect`). Affine and elastic find
-    the same beyond the patch and its margin; moving in 3D, they find zeros (or the minimum) there in any case."""
+    the same beyond the patch and its margin; moving in 3D, they find zeros (or the minimum) there in any case. The
+    engine `fused` reads the volume itself there."""
+    engine: Literal["torchio", "fused"] = "torchio"
+    """What carries the augmentation out: `torchio` step by step on the patch and its margin, or `fused`, many times
+    faster: all movements are one resampling of the whole volume, and the changes of intensity follow them."""
+    augment_device: Literal["cpu", "training"] = "cpu"
+    """Where the engine `fused` works: on the `cpu`, in the workers, or where the `training` runs, a batch at a time."""
+
+    @model_validator(mode="after")
+    def _engine_can(self) -> Self:
+        if self.augment_device == "training" and self.engine != "fused":
+            raise ValueError(
+                f"augment_device training needs engine fused, not {self.engine}; give engine: fused or"
+                " augment_device: cpu"
+            )
+        return self
 
 
 class _Augmentation(Section):

@@ -71,6 +71,9 @@ class TrainingConfig(Section):
     """Most epochs to train; an epoch is `patches.per_volume` patches from every training volume."""
     validate_every: int = Field(default=1, ge=1)
     """Epochs between validations (sliding windows over whole validation volumes)."""
+    validation_overlap: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Share of a window that the next one covers again in validations while training: 0 takes an eighth of the windows
+    of 0.5 in a large volume, and scores a little worse near their borders; null: `inference.overlap`."""
     patience: int | None = Field(default=5, ge=1)
     """Stop after this many validations without improvement; null: never."""
     select: Selection = "val_loss"

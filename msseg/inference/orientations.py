@@ -1,10 +1,7 @@
-"""Averaging over mirrored and turned copies of a window."""
+"""Mirrored and turned copies of a window, over which a network's answers may be averaged."""
 
 import itertools
-from collections.abc import Callable, Sequence
-
-import torch
-from torch import Tensor
+from collections.abc import Sequence
 
 PLANE = (2, 3)
 """The axes of (B, C, X, Y, Z) in whose plane copies are turned: those of a slice."""
@@ -25,13 +22,3 @@ def orientations(shape: Sequence[int], mirror: bool, rotate: bool) -> list[Orien
         axes = [axis for axis in axes if axis != PLANE[1]]
     subsets = [subset for count in range(len(axes) + 1) for subset in itertools.combinations(axes, count)]
     return [(subset, turns) for turns in (range(4) if rotate else (0,)) for subset in subsets]
-
-
-def average_over(network: Callable[[Tensor], Tensor], windows: Tensor, copies: Sequence[Orientation]) -> Tensor:
-    """Mean of a network's logits over the copies, each brought back to the window's own orientation."""
-    (_, *others) = copies
-    logits = network(windows)
-    for axes, turns in others:
-        turned = torch.rot90(windows.flip(axes), turns, PLANE)
-        logits = logits.float() + torch.rot90(network(turned), -turns, PLANE).flip(axes)
-    return logits / len(copies) if others else logits

@@ -1,26 +1,24 @@
 """From a model folder and image files to a prediction on the images' own grid."""
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
-from torch import nn
 
 from msseg.box import model_folders
 from msseg.config.inference import InferenceConfig
 from msseg.errors import InputError
 from msseg.inference.changes import Changes
-from msseg.inference.device import choose_device, choose_precision, place_network
+from msseg.inference.engines.base import Engine
+from msseg.inference.engines.load import Wish, load_engine
 from msseg.inference.lesion_size import without_small_lesions
+from msseg.inference.planning import planned
 from msseg.inference.prediction import Prediction
 from msseg.inference.segments import watershed_segments
-from msseg.inference.windows import predict_windows, window_size
-from msseg.model import ModelSettings, load_network, read_settings
+from msseg.model import ModelSettings, read_settings
 from msseg.volumes.preprocessing import Prepared, prepare
 from msseg.volumes.slabs import read_slices
 
@@ -30,10 +28,6 @@ Images = Path | str | Mapping[str, Path | str]
 MissingChannel = Literal["error", "zero"]
 
 _LOG = logging.getLogger(__name__)
-
-PIXELS_AT_ONCE = {"cpu": 2**16, "cuda": 2**21}
-"""Small windows of single slices are computed together up to this size; volumes and large slices go one by one, which
-needs the least memory and, on a CPU, the least time (SF Network, eight slices of 512 x 512: 7.8 s, together 13.0 s)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,30 +44,25 @@ class Predictor:
 
     Attributes:
         channels: The channels that every case needs, in the network's order.
-        device: Where networks are computed.
-        dtype: The arithmetic in which they are computed.
+        engines: What computes each model.
     """
 
     def __init__(
         self,
-        models: Sequence[tuple[nn.Module, ModelSettings]],
-        device: torch.device,
-        dtype: torch.dtype,
+        models: Sequence[tuple[Engine, ModelSettings]],
         inference: InferenceConfig | None = None,
         missing: MissingChannel = "error",
     ) -> None:
-        """Take networks in evaluation mode with their settings, which agree in channels and preprocessing.
+        """Take networks, each in an engine, with their settings, which agree in channels and preprocessing.
 
         Args:
             models: At least one network with its settings.
-            device: Where to compute.
-            dtype: Arithmetic of the networks.
             inference: Windows and threshold instead of those that each model brings.
             missing: What becomes of a case without one of several channels: refused, or it is 0 everywhere there.
         """
         self.missing = missing
-        self.device, self.dtype = device, dtype
-        self._models = [(place_network(network, device), settings) for network, settings in models]
+        self._models = list(models)
+        self.engines = tuple(engine for engine, _ in models)
         self._inference = inference
         self._preprocessing = models[0][1].preprocessing
         self.channels = models[0][1].channels
@@ -137,6 +126,11 @@ class Predictor:
         return Prediction(mask, probability, case.affine, case.header, self._objects(probability, threshold))
 
     @property
+    def models(self) -> list[tuple[Engine, ModelSettings, InferenceConfig]]:
+        """Each model's engine and settings, and the settings of prediction that hold for it."""
+        return [(engine, settings, self._inference or settings.inference) for engine, settings in self._models]
+
+    @property
     def segments(self) -> bool:
         """Whether predictions come with numbered objects."""
         return self._settings.segment != "none"
@@ -182,31 +176,11 @@ class Predictor:
 
     def _probability(self, data: np.ndarray) -> np.ndarray:
         """Mean probability of all models, (C, X, Y, Z) -> (X, Y, Z) float32, on the network's grid."""
-        volume = torch.from_numpy(data)
-        mean = torch.zeros(data.shape[1:])
-        for network, settings in self._models:
-            chosen = self._inference or settings.inference
-            multiples = getattr(network, "multiples", (1, 1, 1))
-            size = window_size(data.shape[1:], settings.patch_size, chosen.window, multiples)
-            mean += predict_windows(
-                network,
-                volume,
-                size,
-                chosen.overlap,
-                chosen.blending,
-                batch=_windows_at_once(size, self.device),
-                mirror=chosen.mirror,
-                rotate=chosen.rotate,
-                device=self.device,
-                dtype=self.dtype,
-            ).cpu()
-        if not mean.isfinite().all():
-            dtype = str(self.dtype).removeprefix("torch.")
-            raise InputError(
-                f"the network's output is not finite in {dtype}: try the precision fp32;"
-                " if it stays so, the weights are unusable"
-            )
-        return mean.div_(len(self._models)).numpy()
+        total = np.zeros(data.shape[1:], np.float32)
+        for engine, settings, inference in self.models:
+            total += predict_windows(engine, data, settings, inference)
+        total /= np.float32(len(self._models))
+        return total
 
     def _paths(self, images: Images) -> dict[str, Path]:
         known = ", ".join(self.channels)
@@ -226,8 +200,22 @@ class Predictor:
         return {channel: Path(path) for channel, path in images.items()}
 
 
-def _windows_at_once(size: Sequence[int], device: torch.device) -> int:
-    return max(PIXELS_AT_ONCE[device.type] // math.prod(size), 1) if 1 in size else 1
+def predict_windows(
+    engine: Engine, data: np.ndarray, settings: ModelSettings, inference: InferenceConfig
+) -> np.ndarray:
+    """One model's probability (X, Y, Z) of a volume (C, X, Y, Z) on the network's grid.
+
+    Raises:
+        InputError: The network's output is not finite.
+    """
+    chosen, largest = planned(engine, settings, inference, data.shape[1:], engine.on_cpu)
+    probability = engine.probability(data, settings.patch_size, chosen, largest)
+    if not np.isfinite(probability).all():
+        raise InputError(
+            f"the network's output is not finite in {engine.precision}: try the precision fp32;"
+            " if it stays so, the weights are unusable"
+        )
+    return probability
 
 
 def load_model(
@@ -236,6 +224,7 @@ def load_model(
     precision: str = "auto",
     threads: int | None = None,
     *,
+    engine: str = "torch",
     channels: Sequence[str] | None = None,
     inference: InferenceConfig | None = None,
     changes: Changes | None = None,
@@ -247,26 +236,24 @@ def load_model(
         path: Model folder, run folder, name of a model in the box, or a list of them. All models found are averaged.
         device: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
         precision: "auto" (bf16 where the device computes it fast, else fp32), "fp32", "bf16" or "fp16".
-        threads: CPU threads of this process from now on; None: PyTorch's choice.
+        threads: CPU threads of this process from now on; None: the engine's choice.
+        engine: "torch"; "openvino" or "onnxruntime", on a CPU without PyTorch; or "auto", OpenVINO where it is
+            installed and the CPU computes, else PyTorch. Models get their export when it is first asked for.
         channels: Of a run folder with models of several channels, take those that were trained on these.
         inference: Windows and threshold instead of those that the model brings.
         changes: What else is done differently.
         missing: What becomes of a case without one of several channels: refused, or it is 0 everywhere there.
 
     Raises:
-        InputError: There is no model, it is damaged, models do not agree, or the device cannot be used.
+        InputError: There is no model, it is damaged, models do not agree, or the engine or the device cannot be used.
     """
     paths = [path] if isinstance(path, str | Path) else list(path)
     if not paths:
         raise InputError("no model was given: name a model folder or a run folder")
-    chosen = choose_device(device)
-    dtype = choose_precision(precision, chosen)
+    wish = Wish(engine, device, precision, threads)
     folders = _agreeing([folder for one in paths for folder in model_folders(one)], channels)
-    if threads is not None:
-        torch.set_num_threads(threads)
-    loaded = [load_network(folder) for folder in folders]
-    models = [(network, (changes or Changes()).applied(settings)) for network, settings in loaded]
-    return Predictor(models, chosen, dtype, inference, missing)
+    models = [(folder, (changes or Changes()).applied(read_settings(folder))) for folder in folders]
+    return Predictor([(load_engine(folder, of, wish), of) for folder, of in models], inference, missing)
 
 
 def _agreeing(folders: list[Path], channels: Sequence[str] | None) -> list[Path]:

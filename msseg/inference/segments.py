@@ -1,9 +1,12 @@
-"""From probability to objects: the neurites or cells of each slice, numbered."""
+"""From probability to objects: the neurites or cells of each slice, numbered.
+
+SciPy and scikit-image are imported where they are used: lesions are predicted without them, in less time than they take
+to import.
+"""
 
 import numpy as np
-from scipy import ndimage
 
-FOUR_NEIGHBOURS = ndimage.generate_binary_structure(2, 1)
+FOUR_NEIGHBOURS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], dtype=bool)
 """As the challenges count: neurites that meet at a corner alone are two."""
 
 
@@ -16,6 +19,8 @@ def connected_regions(mask: np.ndarray) -> np.ndarray:
     Returns:
         int32 of the same shape, 0 outside; numbers begin with 1 in every slice.
     """
+    from scipy import ndimage
+
     slices = [ndimage.label(mask[:, :, z], FOUR_NEIGHBOURS)[0] for z in range(mask.shape[2])]
     return np.stack(slices, axis=2).astype(np.int32)
 
@@ -45,6 +50,7 @@ def watershed_segments(probability: np.ndarray, threshold: float, mask_threshold
 
 
 def _slice_segments(probability: np.ndarray, threshold: float, mask_threshold: float, smallest: int) -> np.ndarray:
+    from scipy import ndimage
     from skimage.segmentation import watershed
 
     mask = probability > mask_threshold
@@ -59,6 +65,8 @@ def _slice_segments(probability: np.ndarray, threshold: float, mask_threshold: f
 
 def _large(mask: np.ndarray, smallest: int) -> np.ndarray:
     """Numbers of the connected regions of at least `smallest` pixels."""
+    from scipy import ndimage
+
     numbers, count = ndimage.label(mask, FOUR_NEIGHBOURS)
     sizes = np.bincount(numbers.ravel(), minlength=count + 1)
     kept = sizes >= smallest

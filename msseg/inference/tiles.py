@@ -6,20 +6,29 @@ pools the same pixels together: what comes out is what one pass over the whole s
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
-import torch
-from torch import Tensor
-
-from msseg.inference.device import autocast
-from msseg.inference.places import BACKGROUND_LOGIT, Place, Size, in_batches, place_at
-from msseg.networks.segmentation_network import SegmentationNetwork
-from msseg.networks.slice_network import mirrored
+from msseg.inference.places import Place, Size, place_at
 
 LEAST_TILE = 572
 """Tiles are not smaller than the published network's, whatever the training patch was, unless the slice is: nine tenths
 of a tile of 256 pixels would be surroundings that its neighbours compute as well. What comes out is the same."""
+
+
+class Fits(Protocol):
+    """What has to be known about a network; its own class says what the words mean."""
+
+    @property
+    def margin(self) -> int:
+        """Voxels of surroundings on each side."""
+
+    @property
+    def multiple(self) -> int:
+        """Steps between sizes."""
+
+    def fitting(self, length: int) -> int:
+        """The next size without padding."""
 
 
 class Tiling(NamedTuple):
@@ -36,7 +45,7 @@ class Tiling(NamedTuple):
     corners: list[Size]
 
 
-def plan_tiles(network: SegmentationNetwork, shape: Sequence[int], size: Sequence[int]) -> Tiling:
+def plan_tiles(network: Fits, shape: Sequence[int], size: Sequence[int]) -> Tiling:
     """Tiles of about `size`, surroundings included, for a volume of `shape`.
 
     In the plane of the first two axes a tile has the next size that the network computes without padding, at least
@@ -58,42 +67,13 @@ def plan_tiles(network: SegmentationNetwork, shape: Sequence[int], size: Sequenc
     return Tiling((sizes[0], sizes[1], depth), (answers[0], answers[1], depth), corners)
 
 
-def predict_by_tiles(
-    network: SegmentationNetwork,
-    answer: Callable[[Tensor], Tensor],
-    data: Tensor,
-    size: Sequence[int],
-    *,
-    batch: int,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> Tensor:
-    """Logits (X, Y, Z) float32 of a volume (C, X, Y, Z), by tiles of about `size`.
-
-    Args:
-        network: Says what sizes it computes.
-        answer: Maps tiles (B, C, *tile) to the logits of their centres (B, 1, ...); the network's `centre`.
-        data: The volume.
-        size: The tile, surroundings included.
-        batch: Tiles that the network is given at once.
-        device: Where to compute.
-        dtype: Arithmetic of the network (autocast).
-    """
-    tiling = plan_tiles(network, data.shape[1:], size)
-    reach = [max(corner[axis] for corner in tiling.corners) + tiling.size[axis] for axis in (0, 1)]
-    padded = mirrored(data.movedim(3, 0), network.margin, reach).movedim(0, 3)
-    logits = torch.full(data.shape[1:], BACKGROUND_LOGIT, device=device)
-    for places in in_batches(_foreground_tiles(padded, tiling), batch):
-        tiles = torch.stack([padded[(slice(None), *place)] for place in places]).to(device)
-        with autocast(device, dtype):
-            answers = answer(tiles)[:, 0].float()
-        for (x, y, z), one in zip(places, answers, strict=True):
-            target = logits[place_at((x.start, y.start, z.start), tiling.answer)]
-            target.copy_(one[: target.shape[0], : target.shape[1]])
-    return logits
+def reach(tiling: Tiling) -> list[int]:
+    """Pixels that the tiles need in the plane of the first two axes, surroundings included."""
+    return [max(corner[axis] for corner in tiling.corners) + tiling.size[axis] for axis in (0, 1)]
 
 
-def _foreground_tiles(padded: Tensor, tiling: Tiling) -> Iterator[Place]:
+def foreground_tiles(padded: Any, tiling: Tiling) -> Iterator[Place]:
+    """Places of the tiles that are not background in a volume (C, X, Y, Z), array or tensor, with surroundings."""
     for corner in tiling.corners:
         place = place_at(corner, tiling.size)
         if padded[(slice(None), *place)].any():

@@ -5,8 +5,6 @@ depend on what else is in its window. What overlaps is blended as logits, as in 
 a probability is the sigmoid of the blended logit. No MONAI here: its import takes longer than a small volume.
 """
 
-import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
@@ -14,71 +12,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from msseg.inference.blending import GAUSSIAN_SIGMA, SMALLEST_WEIGHT
 from msseg.inference.device import autocast
-from msseg.inference.orientations import average_over, orientations
-from msseg.inference.places import BACKGROUND_LOGIT, Place, Size, in_batches, place_at
-from msseg.inference.tiles import predict_by_tiles
+from msseg.inference.orientations import PLANE, Orientation, orientations
+from msseg.inference.places import BACKGROUND_LOGIT, Place, in_batches, place_at
+from msseg.inference.tiles import foreground_tiles, plan_tiles, reach
+from msseg.inference.window_plan import plan_windows, window_size
 from msseg.networks.segmentation_network import SegmentationNetwork
+from msseg.networks.slice_network import mirrored
 
-ONE_PASS_TOLERANCE = 0.15
-"""`window: auto`: how much larger than the patch the one window may be along an axis."""
-GAUSSIAN_SIGMA = 0.125
-"""Standard deviation of the blending weights, as a share of the window (as MONAI and nnU-Net)."""
-SMALLEST_WEIGHT = 1e-3
-"""Floor of the blending weights: the corner of a Gaussian would be 4e-11 and lose all digits (as MONAI)."""
-
-
-def window_size(
-    shape: Sequence[int],
-    patch_size: Sequence[int],
-    window: Literal["patch", "auto", "whole"],
-    multiples: Sequence[int] = (1, 1, 1),
-) -> Size:
-    """The window for a volume.
-
-    `patch` is the training patch's size. `whole` is one window over the whole volume. `auto` is that where it is at
-    most 15 % larger than the patch along every axis; it is never smaller than the patch, and a multiple of what the
-    network can halve: padding inside the network would count in its norms like tissue (33 voxels padded to 48 instead
-    of windows of 32 took a trained network from DSC 0.76 to 0.31), so it counts here. Along an axis where the patch has
-    one voxel every window has one: a stack is computed slice by slice.
-
-    Args:
-        shape: The volume.
-        patch_size: The training patch.
-        window: Which of the three.
-        multiples: Along each axis the network computes sizes that are multiples of this, and pads others.
-    """
-    if window == "whole":
-        x, y, z = (1 if patch == 1 else axis for axis, patch in zip(shape, patch_size, strict=True))
-        return x, y, z
-    whole = [
-        patch if patch == 1 or axis <= patch else -(-axis // multiple) * multiple
-        for axis, patch, multiple in zip(shape, patch_size, multiples, strict=True)
-    ]
-    fits = all(axis <= patch * (1 + ONE_PASS_TOLERANCE) for axis, patch in zip(whole, patch_size, strict=True))
-    x, y, z = whole if window == "auto" and fits else patch_size
-    return x, y, z
-
-
-def plan_windows(shape: Sequence[int], size: Sequence[int], overlap: float) -> list[Size]:
-    """First corners of the windows that cover a volume, in row-major order.
-
-    Along each axis there are as many windows as a step of `int(size * (1 - overlap))` needs (MONAI's
-    `dense_patch_slices`), spread evenly (nnU-Net); the first and the last are flush with the borders.
-
-    Args:
-        shape: The volume, at least `size` along each axis.
-        size: The window.
-        overlap: Smallest share of a window that the next one covers again, 0 <= overlap < 1.
-    """
-    return list(itertools.product(*map(_starts, shape, size, (overlap,) * len(shape))))  # type: ignore[arg-type]
-
-
-def _starts(length: int, size: int, overlap: float) -> list[int]:
-    if length < size:
-        raise ValueError(f"a window of {size} does not fit into {length} voxels")
-    steps = math.ceil((length - size) / max(int(size * (1 - overlap)), 1))
-    return [round(step * (length - size) / steps) for step in range(steps + 1)] if steps else [0]
+__all__ = [
+    "blending_weights",
+    "plan_windows",
+    "predict_by_tiles",
+    "predict_logits",
+    "predict_windows",
+    "window_size",
+]
 
 
 def blending_weights(size: Sequence[int], blending: Literal["gaussian", "constant"]) -> Tensor:
@@ -155,6 +105,40 @@ def predict_logits(
     return total[tuple(crop)]
 
 
+def predict_by_tiles(
+    network: SegmentationNetwork,
+    answer: Callable[[Tensor], Tensor],
+    data: Tensor,
+    size: Sequence[int],
+    *,
+    batch: int,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Tensor:
+    """Logits (X, Y, Z) float32 of a volume (C, X, Y, Z), by tiles of about `size`.
+
+    Args:
+        network: Says what sizes it computes.
+        answer: Maps tiles (B, C, *tile) to the logits of their centres (B, 1, ...); the network's `centre`.
+        data: The volume.
+        size: The tile, surroundings included.
+        batch: Tiles that the network is given at once.
+        device: Where to compute.
+        dtype: Arithmetic of the network (autocast).
+    """
+    tiling = plan_tiles(network, data.shape[1:], size)
+    padded = mirrored(data.movedim(3, 0), network.margin, reach(tiling)).movedim(0, 3)
+    logits = torch.full(data.shape[1:], BACKGROUND_LOGIT, device=device)
+    for places in in_batches(foreground_tiles(padded, tiling), batch):
+        tiles = torch.stack([padded[(slice(None), *place)] for place in places]).to(device)
+        with autocast(device, dtype):
+            answers = answer(tiles)[:, 0].float()
+        for (x, y, z), one in zip(places, answers, strict=True):
+            target = logits[place_at((x.start, y.start, z.start), tiling.answer)]
+            target.copy_(one[: target.shape[0], : target.shape[1]])
+    return logits
+
+
 def predict_windows(
     network: Callable[[Tensor], Tensor],
     data: Tensor,
@@ -179,6 +163,16 @@ def predict_windows(
 def _averaged(network: Callable[[Tensor], Tensor], mirror: bool, rotate: bool) -> Callable[[Tensor], Tensor]:
     """The network, averaged over the copies of each window that are asked for."""
     return lambda windows: average_over(network, windows, orientations(windows.shape, mirror, rotate))
+
+
+def average_over(network: Callable[[Tensor], Tensor], windows: Tensor, copies: Sequence[Orientation]) -> Tensor:
+    """Mean of a network's logits over the copies, each brought back to the window's own orientation."""
+    (_, *others) = copies
+    logits = network(windows)
+    for axes, turns in others:
+        turned = torch.rot90(windows.flip(axes), turns, PLANE)
+        logits = logits.float() + torch.rot90(network(turned), -turns, PLANE).flip(axes)
+    return logits / len(copies) if others else logits
 
 
 def _foreground_windows(data: Tensor, size: Sequence[int], overlap: float) -> Iterator[Place]:

@@ -11,6 +11,7 @@ from msseg.errors import InputError
 from msseg.networks.blocks import normalised_by_image
 from msseg.networks.fusionnet import FusionNet
 from msseg.networks.mcdnn import MCDNN
+from msseg.networks.renorm import renormalised
 from msseg.networks.residual_unet3d import ResidualUNet3d
 from msseg.networks.segmentation_network import SegmentationNetwork
 from msseg.networks.sf_network import SFNetwork
@@ -38,8 +39,11 @@ def build_network(config: NetworkConfig, in_channels: int, out_channels: int = 1
         raise InputError("network.strides auto is known in training alone: write the numbers down")
     parameters = {key: value for key, value in config if key not in ("name", "norm")}
     network = NETWORKS[config.name](in_channels, out_channels, **parameters)
-    if getattr(config, "norm", "batch") == "instance":
-        normalised_by_image(network)
+    match getattr(config, "norm", None):
+        case "instance":
+            normalised_by_image(network)
+        case "renorm":
+            renormalised(network)
     return network
 
 

@@ -9,8 +9,8 @@ import torchio as tio
 from torch import Tensor
 
 from msseg.config.patches import Augmentation, Beyond
-from msseg.patches.frame import Frame, Shape, Spacing
-from msseg.patches.transforms import build_transforms, margin_along, warps_in_3d
+from msseg.patches.frame import Frame, Shape, Spacing, framed, margin_along
+from msseg.patches.transforms import build_transforms, warps_in_3d
 
 
 class PatchAugmentation:
@@ -35,8 +35,7 @@ class PatchAugmentation:
     ) -> None:
         """Build the transforms for patches of a given size (voxels, without margin) and voxel spacing (mm)."""
         self.margin = margin_along(entries, size, margin)
-        x, y, z = (voxels + 2 * extra for voxels, extra in zip(size, self.margin, strict=True))
-        frame = Frame((x, y, z), spacing, beyond)
+        frame = Frame(framed(size, self.margin), spacing, beyond)
         self.maps, self.upended = tuple(maps), warps_in_3d(entries, size)
         self.affine = np.diag([*spacing, 1.0])
         self.transform = tio.Compose(build_transforms(entries, frame, self.margin, self.maps), copy=False)

@@ -7,8 +7,8 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from msseg.config.patches import Augmentation, PatchesConfig
-from msseg.patches.augmentation import PatchAugmentation
-from msseg.patches.sampling import draw_patch
+from msseg.patches.engines import build_engine
+from msseg.patches.fused import FusedPatches
 from msseg.volumes.cache import CachedCase
 
 Patch = dict[str, object]
@@ -24,15 +24,15 @@ class PatchDataset(Dataset[Patch]):
         augmentation: Sequence[Augmentation],
         seed: int,
         maps: Sequence[str] = (),
+        deferred: bool = False,
     ) -> None:
-        """Take the prepared training cases, the settings, and the names of the maps that the loss needs."""
+        """Take the prepared training cases, the settings, and the names of the maps that the loss needs.
+
+        With `deferred`, items of the engine `fused` are recipes, to be made into patches by `make_patches`.
+        """
         self.cases, self.patches, self.seed, self.maps = list(cases), patches, seed, tuple(maps)
-        self.augmentations = [
-            PatchAugmentation(
-                augmentation, patches.size, case.prepared().spacing, patches.margin, patches.beyond, self.maps
-            )
-            for case in self.cases
-        ]
+        self.deferred = deferred
+        self.engines = [build_engine(patches, augmentation, case.prepared().spacing, self.maps) for case in self.cases]
 
     def __len__(self) -> int:
         """Patches in one epoch."""
@@ -43,15 +43,15 @@ class PatchDataset(Dataset[Patch]):
 
         Returns:
             `image` (C, X, Y, Z), `label` (1, X, Y, Z), `maps`, by name (1, X, Y, Z), all float32, and `case`, the id.
+            Where it is deferred, `recipe` and `case`.
         """
         epoch, index = divmod(number, len(self))
         seeds = np.random.SeedSequence([self.seed, epoch, index])
         which = index % len(self.cases)
-        case, augment = self.cases[which], self.augmentations[which]
-        drawn = draw_patch(case, self.patches, np.random.default_rng(seeds), augment.margin, self.maps)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0] >> 1))
-            image, label, *maps = augment(*drawn)
+        case, engine = self.cases[which], self.engines[which]
+        if self.deferred and isinstance(engine, FusedPatches):
+            return {"recipe": engine.recipe(case, seeds), "case": case.case}
+        image, label, *maps = engine(case, seeds)
         return {
             "image": image,
             "label": label,

@@ -11,9 +11,8 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from msseg.config.patches import Affine, Beyond, Elastic
-from msseg.patches.frame import Frame
+from msseg.patches.frame import Frame, Plane
 
-Plane = tuple[int, int]
 Movement = Callable[[Tensor], Tensor]
 """From coordinates (2, A, B) in the moved patch to those in the patch before, in voxels."""
 

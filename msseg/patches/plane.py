@@ -15,8 +15,8 @@ from torchio.transforms.augmentation import RandomTransform
 from torchio.transforms.spatial_transform import SpatialTransform
 
 from msseg.config.patches import Affine, Elastic
-from msseg.patches.frame import Frame, Shape
-from msseg.patches.movements import Plane, draw_movement, sample
+from msseg.patches.frame import Frame, Plane, Shape
+from msseg.patches.movements import draw_movement, sample
 
 
 class MoveInPlane(RandomTransform, SpatialTransform):

@@ -96,8 +96,9 @@ def cut(data: np.ndarray, start: Shape, size: Shape, beyond: Beyond | Literal["e
         for first, length, extent in zip(start, size, extents, strict=True)
     ]
     patch = np.array(data[:, *(slice(place.min(), place.max() + 1) for place in places)])
-    for axis, place in enumerate(places, start=1):
-        patch = patch.take(place - place.min(), axis)
+    for axis, (place, first, extent) in enumerate(zip(places, start, extents, strict=True), start=1):
+        if first < 0 or first + len(place) > extent:
+            patch = patch.take(place - place.min(), axis)
     return patch
 
 

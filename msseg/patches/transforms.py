@@ -20,25 +20,14 @@ from msseg.config.patches import (
     Noise,
     Rotate90,
 )
-from msseg.patches.frame import Frame, Shape, slice_axis
+from msseg.patches.frame import Frame, Shape, Warp, plane_of, slice_axis
 from msseg.patches.intensity import LinearContrast, RescaledGamma, SliceMotion
-from msseg.patches.movements import Plane
 from msseg.patches.plane import MoveInPlane, TurnInPlane
-
-Warp = Affine | Elastic
-"""Entries that interpolate, and for which a margin is drawn."""
-
-
-def margin_along(entries: Sequence[Augmentation], size: Shape, margin: int) -> Shape:
-    """The margin along each axis of a patch: none where nothing moves, or where the patch has one voxel."""
-    moved = {axis for entry in entries if isinstance(entry, Warp) for axis in _plane(entry, size) or (0, 1, 2)}
-    x, y, z = (margin if axis in moved and size[axis] > 1 else 0 for axis in range(3))
-    return x, y, z
 
 
 def warps_in_3d(entries: Sequence[Augmentation], size: Shape) -> bool:
     """Whether an entry interpolates a patch of this size along all axes."""
-    return any(isinstance(entry, Warp) and _plane(entry, size) is None for entry in entries)
+    return any(isinstance(entry, Warp) and plane_of(entry, size) is None for entry in entries)
 
 
 def build_transforms(
@@ -55,20 +44,11 @@ def build_transforms(
     return list(_transforms(entries, frame, margin, maps))
 
 
-def _plane(entry: Augmentation, size: Shape) -> Plane | None:
-    """The axes in which an interpolating entry moves a patch slice by slice; None for all others."""
-    across = 2 if isinstance(entry, Warp) and entry.in_plane else slice_axis(size)
-    if across is None or not isinstance(entry, Warp):
-        return None
-    first, second = (axis for axis in range(3) if axis != across)
-    return first, second
-
-
 def _transforms(
     entries: Sequence[Augmentation], frame: Frame, margin: Shape, maps: Sequence[str]
 ) -> Iterator[tio.Transform]:
     last = max((place for place, entry in enumerate(entries) if isinstance(entry, Warp)), default=-1)
-    for plane, group in groupby(enumerate(entries), lambda numbered: _plane(numbered[1], frame.size)):
+    for plane, group in groupby(enumerate(entries), lambda numbered: plane_of(numbered[1], frame.size)):
         members = list(group)
         if plane is not None:
             moving = [entry for _, entry in members if isinstance(entry, Warp)]

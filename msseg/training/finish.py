@@ -1,4 +1,5 @@
-"""What is fitted after training, on cases that are known: a calibration, and where segments begin."""
+"""What is found out after training, on cases that are known: a calibration, where segments begin, and how fast a model
+may be predicted with."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -7,8 +8,11 @@ import numpy as np
 import torch
 
 from msseg.config.experiment import ExperimentConfig
-from msseg.config.inference import InferenceConfig
+from msseg.config.inference import InferenceConfig, Window
+from msseg.config.trust import Arithmetic, Trust
+from msseg.inference.device import has_fast_bf16
 from msseg.inference.segments import connected_regions, watershed_segments
+from msseg.inference.trust import SECONDS, KnownCase, Way, judge, ways_to_judge
 from msseg.inference.windows import predict_windows, window_size
 from msseg.metrics.cells import seg_score
 from msseg.metrics.partition import count_pairs, rand_agreement, split_merge_f
@@ -22,6 +26,8 @@ CALIBRATION_CASES = 8
 
 Score = Callable[[np.ndarray, np.ndarray], tuple[float, int]]
 """Segments and truth (X, Y, Z), numbered, to a sum of scores and the number of its terms."""
+
+_DTYPES: dict[Arithmetic, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 _LOG = logging.getLogger(__name__)
 
@@ -56,26 +62,60 @@ def finish(
     return settings.model_copy(update={"segment_threshold": chosen})
 
 
+def trusted_ways(
+    config: ExperimentConfig,
+    task: SegmentationTask,
+    validation: Sequence[CachedCase],
+    inference: InferenceConfig,
+    seconds: float = SECONDS,
+) -> Trust | None:
+    """How larger windows and a reduced precision compare with windows as in training in fp32, for `model.yaml`.
+
+    Args:
+        config: The experiment.
+        task: The trained network, in evaluation mode.
+        validation: Validation cases; none: nothing is known.
+        inference: The settings of prediction, as `finish` gave them.
+        seconds: About how long that may take.
+    """
+    fast: Arithmetic = "bf16" if has_fast_bf16(task.device) else "fp32"
+    ways = ways_to_judge(inference, fast, task.network.margin)
+    cases = (KnownCase(case.case, np.array(case.data()), np.array(case.label())) for case in validation)
+
+    def predict(data: np.ndarray, way: Way) -> np.ndarray:
+        return _probability(config, task, data, way.window, _DTYPES[way.precision])
+
+    return judge(cases, predict, inference, ways, seconds=seconds)
+
+
 def _predicted(
     config: ExperimentConfig, task: SegmentationTask, cases: Sequence[CachedCase]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Probability (X, Y, Z) and truth of each case."""
-    settings = config.inference
     for case in cases:
         data = np.array(case.data())
-        size = window_size(data.shape[1:], config.patches.size, settings.window, task.network.multiples)
-        probability = predict_windows(
-            task.network,
-            torch.from_numpy(data),
-            size,
-            settings.overlap,
-            settings.blending,
-            mirror=settings.mirror,
-            rotate=settings.rotate,
-            device=task.device,
-            dtype=task.dtype_of_windows,
-        )
-        yield probability.cpu().numpy(), np.array(case.label())
+        probability = _probability(config, task, data, config.inference.window, task.dtype_of_windows)
+        yield probability, np.array(case.label())
+
+
+def _probability(
+    config: ExperimentConfig, task: SegmentationTask, data: np.ndarray, window: Window, dtype: torch.dtype
+) -> np.ndarray:
+    """Probability (X, Y, Z) of a prepared volume (C, X, Y, Z)."""
+    settings = config.inference
+    size = window_size(data.shape[1:], config.patches.size, window, task.network.multiples, settings.overlap)
+    probability = predict_windows(
+        task.network,
+        torch.from_numpy(data),
+        size,
+        settings.overlap,
+        settings.blending,
+        mirror=settings.mirror,
+        rotate=settings.rotate,
+        device=task.device,
+        dtype=dtype,
+    )
+    return probability.cpu().numpy()
 
 
 def _pixels(

@@ -8,6 +8,7 @@ from typing import Any
 import lightning as L
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from torch import Tensor
 
 from msseg.atomic import write_text
 from msseg.inference.progress import say
@@ -18,6 +19,9 @@ SCORE_NAMES = {"val_dsc": "DSC", "val_v_rand": "V_rand", "val_seg": "SEG"} | {
     f"val_{name}": criterion.label for name, criterion in CRITERIA.items()
 }
 """Scores of a validation and what they are called; a task has the first, and perhaps one of the others."""
+
+SECONDS_SHOWN = 0.5
+"""For how long the bar shows a loss: reading it makes the CPU wait for a GPU, which would run out of work."""
 
 
 class EpochTable(L.Callback):
@@ -80,7 +84,8 @@ class TrainingProgress(L.Callback):
         self.title, self.table, self.console = title, table, console
         self.bar: Progress | None = None
         self.task = TaskID(0)
-        self.begun, self.loss_sum = 0.0, 0.0
+        self.begun, self.shown, self.loss = 0.0, 0.0, "-"
+        self.loss_sum: Tensor | float = 0.0
         self.first_epoch = 0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -108,9 +113,11 @@ class TrainingProgress(L.Callback):
     ) -> None:
         """Move the bar on; the loss shown is the mean of the epoch so far."""
         if self.bar:
-            self.loss_sum = float(outputs["loss"]) + (self.loss_sum if batch_idx else 0.0)
-            loss = f"{self.loss_sum / (batch_idx + 1):.4f}"
-            self.bar.update(self.task, completed=trainer.global_step, epoch=_epoch(trainer), loss=loss)
+            self.loss_sum = outputs["loss"].detach() + (self.loss_sum if batch_idx else 0.0)
+            now = time.perf_counter()
+            if batch_idx == 0 or now - self.shown >= SECONDS_SHOWN:
+                self.shown, self.loss = now, f"{float(self.loss_sum) / (batch_idx + 1):.4f}"
+            self.bar.update(self.task, completed=trainer.global_step, epoch=_epoch(trainer), loss=self.loss)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Show the validation's result; print the epoch's line where there is no terminal."""

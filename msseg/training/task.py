@@ -1,6 +1,8 @@
 """What is learned from a batch of patches, and how a whole validation volume is judged."""
 
-from typing import Any
+import logging
+import time
+from typing import Any, NoReturn
 
 import lightning as L
 import torch
@@ -12,8 +14,14 @@ from msseg.errors import InputError
 from msseg.inference.windows import predict_logits, window_size
 from msseg.losses.registry import build_loss
 from msseg.networks.segmentation_network import SegmentationNetwork
+from msseg.training.finite import FiniteLosses
 from msseg.training.optimisation import make_optimiser, make_schedule
 from msseg.training.validation import validation_scores
+
+LONG_VALIDATION = 0.5
+"""Share of an epoch's time from which on its validation is said to take long."""
+
+_LOG = logging.getLogger(__name__)
 
 
 class SegmentationTask(L.LightningModule):
@@ -25,9 +33,13 @@ class SegmentationTask(L.LightningModule):
         self.config, self.network, self.dtype_of_windows = config, network, dtype
         self.loss = build_loss(config.loss)
         self.scores = validation_scores(config)
+        self.losses = FiniteLosses()
+        self.epoch_begun = self.validation_begun = 0.0
+        self.told = False
 
     def on_train_epoch_start(self) -> None:
         """Seed dropout anew each epoch, so that a resumed training repeats what an undisturbed one does."""
+        self.epoch_begun = time.perf_counter()
         torch.manual_seed(hash((self.config.training.seed, self.current_epoch)) % 2**63)
         if self.current_epoch > 0:
             torch.empty((), dtype=torch.int64).random_()  # as loaders drew before they had a generator of their own
@@ -39,7 +51,8 @@ class SegmentationTask(L.LightningModule):
         margin = self.network.margin
         target = centre(batch["label"], margin)
         loss: Tensor = self.loss(logits, target, {name: centre(of, margin) for name, of in batch["maps"].items()})
-        self._require_finite(loss, f"on a patch of {', '.join(batch['case'])}")
+        if (cases := self.losses.look(loss, batch["case"])) is not None:
+            self._refuse("the loss is not finite", f"on a patch of {', '.join(cases)}")
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(image), sync_dist=True)
         return loss
 
@@ -52,41 +65,67 @@ class SegmentationTask(L.LightningModule):
             self.network,
             data,
             size,
-            settings.overlap,
+            self._validation_overlap(),
             settings.blending,
             device=self.device,
             dtype=self.dtype_of_windows,
         )
         maps = {name: of[None] for name, of in case["maps"].items()}
         loss = self.loss(logits[None, None], truth[None, None].float(), maps)
-        self._require_finite(loss, f"on the validation case {case['case']}")
+        if not torch.isfinite(loss):
+            self._refuse("the loss is not finite", f"on the validation case {case['case']}")
         self.log("val_loss", loss, on_epoch=True, batch_size=1, sync_dist=True)
         self.scores.add(logits.sigmoid().float().cpu().numpy(), truth.cpu().numpy(), case["spacing"])
 
     def on_validation_epoch_start(self) -> None:
         """Forget the scores of the validation before."""
+        self.validation_begun = time.perf_counter()
         self.scores = validation_scores(self.config)
 
     def on_validation_epoch_end(self) -> None:
         """Log what the whole validation set scores."""
         self.log_dict({f"val_{name}": score for name, score in self.scores.summary().items()}, sync_dist=True)
 
-    def on_train_epoch_end(self) -> None:
-        """Refuse weights that are not finite before they get into a checkpoint."""
-        for weights in self.network.parameters():
-            self._require_finite(weights, "in the weights")
+        self._tell_of_long_validation()
 
-    def _require_finite(self, values: Tensor, where: str) -> None:
-        if not torch.isfinite(values).all():
-            bad = "the loss is not finite" if values.ndim == 0 else "there is a value that is not finite"
-            raise InputError(
-                f"{bad} {where} in epoch {self.current_epoch + 1}: try a lower optimiser.learning_rate,"
-                " training.gradient_clip=1 or training.precision=fp32, and look at the case's intensities"
+    def _tell_of_long_validation(self) -> None:
+        """Once, and not of the first epoch alone: its patches wait for the workers to start."""
+        now = time.perf_counter()
+        validating, all_in_all = now - self.validation_begun, now - self.epoch_begun
+        if self.told or not self.trainer.fit_loop.epoch_progress.current.ready > 1:
+            return
+        share = validating / (validating + (all_in_all - validating) * self.config.training.validate_every)
+        if share > LONG_VALIDATION:
+            self.told = True
+            _LOG.warning(
+                "validation takes %.0f %% of the time: a higher training.validate_every, or training.validation_overlap"
+                " below %g, would leave more for training",
+                100 * share,
+                self._validation_overlap(),
             )
+
+    def _validation_overlap(self) -> float:
+        asked = self.config.training.validation_overlap
+        return self.config.inference.overlap if asked is None else asked
+
+    def on_train_epoch_end(self) -> None:
+        """Refuse losses and weights that are not finite before they get into a checkpoint."""
+        if (cases := self.losses.look_at_rest()) is not None:
+            self._refuse("the loss is not finite", f"on a patch of {', '.join(cases)}")
+        if not torch.stack([weights.isfinite().all() for weights in self.network.parameters()]).all():
+            self._refuse("there is a value that is not finite", "in the weights")
+
+    def _refuse(self, bad: str, where: str) -> NoReturn:
+        raise InputError(
+            f"{bad} {where} in epoch {self.current_epoch + 1}: try a lower optimiser.learning_rate,"
+            " training.gradient_clip=1 or training.precision=fp32, and look at the case's intensities"
+        )
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Optimiser, and a schedule stepped once an epoch."""
-        optimiser = make_optimiser(self.network, self.config.optimiser)
+        # In float16 gradients have to be scaled back before they are clipped, which a fused step would do too late.
+        fused = self.device.type == "cuda" and self.dtype_of_windows != torch.float16
+        optimiser = make_optimiser(self.network, self.config.optimiser, fused)
         schedule = make_schedule(optimiser, self.config.schedule, self.config.training.epochs)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "epoch", "frequency": 1}}
 

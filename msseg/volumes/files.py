@@ -1,20 +1,21 @@
 """Reading and writing volumes, and whether two of them lie on one grid."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from msseg.cases.names import counted
 from msseg.errors import InputError
-from msseg.volumes.hdf5 import load_hdf5
 from msseg.volumes.header import Header
 from msseg.volumes.metaimage import read_metaimage_header
 from msseg.volumes.mgh import read_mgh_header
 from msseg.volumes.nifti import is_analyze, read_nifti_header
 from msseg.volumes.nrrd import read_nrrd_header
-from msseg.volumes.stacks import read_stack_header
 from msseg.volumes.suffixes import (
     HDF5_SUFFIXES,
     IMG_SUFFIXES,
@@ -32,10 +33,12 @@ from msseg.volumes.suffixes import (
     volume_stem,
     volume_suffix,
 )
-from msseg.volumes.tiff import Colour, load_png, load_tiff, write_tiff
 from msseg.volumes.volume import Volume
 from msseg.volumes.voxels import read_voxels
 from msseg.volumes.writing import write_grid
+
+if TYPE_CHECKING:
+    from msseg.volumes.tiff import Colour
 
 __all__ = [
     "HDF5_SUFFIXES",
@@ -58,12 +61,19 @@ __all__ = [
 LABEL_THRESHOLD = 0.5
 GRID_TOLERANCE_MM = 1e-2
 
+
+def _read_stack_header(path: Path) -> Header:
+    from msseg.volumes.stacks import read_stack_header  # TIFF and HDF5 libraries: a tenth of a second
+
+    return read_stack_header(path)
+
+
 READERS: dict[tuple[str, ...], Callable[[Path], Header]] = {
     (*NIFTI_SUFFIXES, *PAIR_SUFFIXES, *IMG_SUFFIXES): read_nifti_header,
     NRRD_SUFFIXES: read_nrrd_header,
     METAIMAGE_SUFFIXES: read_metaimage_header,
     MGH_SUFFIXES: read_mgh_header,
-    STACK_SUFFIXES: read_stack_header,
+    STACK_SUFFIXES: _read_stack_header,
 }
 """What reads and checks the header of which files."""
 
@@ -146,7 +156,11 @@ def read_raw(path: Path, pages: Sequence[int] | None = None, colour: Colour = "r
         raise InputError(f"{path} is a folder, not a file")
     suffix = (volume_suffix(path) or "").lower()
     if suffix in HDF5_SUFFIXES:
+        from msseg.volumes.hdf5 import load_hdf5
+
         return load_hdf5(path, pages)
+    from msseg.volumes.tiff import load_png, load_tiff
+
     if suffix in TIFF_SUFFIXES:
         return load_tiff(path, pages, colour)
     if suffix in PNG_SUFFIXES:
@@ -186,6 +200,8 @@ def write_volume(path: Path, data: np.ndarray, like: Volume) -> None:
     if data.shape != like.shape:
         raise ValueError(f"data of shape {data.shape} does not lie on a grid of shape {like.shape}")
     if suffix.lower() in TIFF_SUFFIXES:
+        from msseg.volumes.tiff import write_tiff
+
         write_tiff(path, data)
         return
     write_grid(path, suffix.lower(), data.astype(np.uint8) if data.dtype == bool else data, like)

@@ -5,7 +5,6 @@ from typing import Literal
 
 import numpy as np
 
-from msseg.volumes.maps import signed_distance
 from msseg.volumes.resample import apply_weights, linear_weights, nearest_weights, take_nearest
 
 Interpolation = Literal["nearest", "signed_distance"]
@@ -55,6 +54,8 @@ def distance_in_box(mask: np.ndarray, spacing: tuple[float, float, float]) -> tu
 
     Within the mask it is exact, since what is nearest outside lies in the box; beyond the volume there is background.
     """
+    from msseg.volumes.maps import signed_distance  # SciPy, which most predictions do without
+
     box = []
     for axis in range(3):
         hit = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))

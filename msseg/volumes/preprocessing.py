@@ -8,10 +8,8 @@ import numpy as np
 
 from msseg.config.preprocessing import PreprocessingConfig
 from msseg.errors import InputError
-from msseg.volumes.align import aligned
 from msseg.volumes.files import is_stack
-from msseg.volumes.geometry import Grid, bounding_box, spacing_along, whole_grid
-from msseg.volumes.placing import place_label
+from msseg.volumes.geometry import Grid, Spacing, bounding_box, spacing_along, whole_grid
 from msseg.volumes.slabs import neighbourhood
 from msseg.volumes.volume import Volume
 
@@ -67,9 +65,9 @@ def prepare(
     if first is None:
         raise InputError("the case has none of the channels that the network sees")
     case = first if places is None else _slices_of(first, places[:, settings.context])
-    volumes = [image if image is None or image is first else aligned(first, image, settings.align) for image in images]
+    volumes = [image if image is None or image is first else _aligned(first, image, settings) for image in images]
     if label is not None:
-        label = aligned(case, label, settings.align, settings.label_interpolation)
+        label = _aligned(case, label, settings)
     grid = _whole_grid(case, settings)
     foregrounds = [None if image is None else _foreground(image) for image in volumes]
     if settings.crop == "nonzero":
@@ -84,9 +82,22 @@ def prepare(
         if image is not None and foreground is not None:
             _fill(data[channel * offsets : (channel + 1) * offsets], image, foreground, grid, settings, places)
     source = spacing_along(grid, first.spacing)
-    mask = None if label is None else place_label(label, grid, source, settings.label_interpolation)
+    mask = None if label is None else _placed(label, grid, source, settings)
     x, y, z = (length * step for length, step in zip(source, grid.steps or (1, 1, 1), strict=True))
     return Prepared(data, mask, grid, (x, y, z))
+
+
+# What comes with several channels or a label brings SciPy, which one channel's prediction is quicker without.
+def _aligned(reference: Volume, other: Volume, settings: PreprocessingConfig) -> Volume:
+    from msseg.volumes.align import aligned
+
+    return aligned(reference, other, settings.align, settings.label_interpolation)
+
+
+def _placed(label: Volume, grid: Grid, source: Spacing, settings: PreprocessingConfig) -> np.ndarray:
+    from msseg.volumes.placing import place_label
+
+    return place_label(label, grid, source, settings.label_interpolation)
 
 
 def _whole_grid(case: Volume, settings: PreprocessingConfig) -> Grid:

@@ -3,15 +3,20 @@
 A volume is resampled along one axis after the other, each a product with a matrix of (new voxels, old voxels). So a
 part of the new grid costs its own rows alone and is exactly that part of the whole, zeros stay exact zeros, and a head
 of 182 x 218 x 182 takes a tenth of the time of `scipy.ndimage.affine_transform`. The products are sparse ones: a dense
-one would be of many threads, which wait for each other for seconds on a machine that is busy.
+one would be of many threads, which wait for each other for seconds on a machine that is busy. SciPy is imported where
+it is used, since most predictions resample nothing and its import takes longer than their preprocessing.
 """
+
+from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
-from scipy.sparse import csr_array
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
 
@@ -45,6 +50,8 @@ def linear_weights(length: int, positions: np.ndarray, ratio: float = 1.0, beyon
     weights[rows, np.minimum(first + 1, length - 1)] += share
     sigma = smoothing_sigma(ratio)
     if sigma > 0:
+        from scipy.ndimage import gaussian_filter1d
+
         smooth = gaussian_filter1d(np.eye(length), sigma, axis=0, mode="nearest")
         weights = weights @ smooth
     if not beyond_edge:
@@ -67,6 +74,8 @@ def is_within(length: int, positions: np.ndarray) -> np.ndarray:
 
 def apply_weights(data: np.ndarray, weights: Sequence[np.ndarray | None]) -> np.ndarray:
     """Interpolate an array (X, Y, Z) of floating point with a matrix for each axis; None leaves the axis as it is."""
+    from scipy.sparse import csr_array
+
     result = np.ascontiguousarray(data, dtype=np.float32)
     # What shrinks most goes first, so that the others have less to do.
     order = sorted(range(3), key=lambda axis: _growth(weights[axis]))

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from msseg.cases.case import Case
-from msseg.cases.pages import count_pages
 from msseg.config.preprocessing import PreprocessingConfig
 from msseg.volumes.files import is_stack, read_volume
 from msseg.volumes.volume import Volume
@@ -53,6 +52,8 @@ def read_slices(
     if slices is None:
         return (read_volume(path, colour=settings.colour) if is_stack(path) else read_volume(path)), None
     if not series:
+        from msseg.cases.pages import count_pages  # TIFF and HDF5 libraries: a tenth of a second
+
         pages, places = neighbourhood(slices, count_pages(path), settings.context)
         return read_volume(path, pages=pages, colour=settings.colour), places
     pages, places = neighbourhood(slices, len(series), settings.context)

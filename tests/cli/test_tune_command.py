@@ -59,7 +59,9 @@ def test_the_model_predicts_with_the_choice_and_says_how_it_came_about(
     answer = msseg("tune", run / "FLAIR", "--metric", "isbi_score", *GRID)
     assert answer.code == 0, answer.err
     after = settings(run)
-    note = after["provenance"].pop("tuning")
+    note, trusted = after["provenance"].pop("tuning"), after.pop("trusted")
+    before.pop("trusted")
+    assert trusted is None or trusted["threshold"] == after["inference"]["threshold"]
     assert note["metric"] == "isbi_score"
     assert note["before"]["threshold"] == note["untuned"]["threshold"] == before["inference"]["threshold"]
     assert note["after"]["threshold"] == after["inference"]["threshold"]

@@ -21,7 +21,8 @@ def complaints(folder: Path, text: str, *overrides: str) -> list[str]:
 
 
 TRAINING_KEYS = (
-    "device, devices, epochs, gradient_clip, patience, precision, seed, select, threads, validate_every, workers"
+    "device, devices, epochs, gradient_clip, patience, precision, seed, select, threads, validate_every,"
+    " validation_overlap, workers"
 )
 
 SENTENCES = {
@@ -29,7 +30,7 @@ SENTENCES = {
     "training:\n  epoch: 3": f"line 2: unknown key training.epoch; did you mean epochs? Allowed here: {TRAINING_KEYS}",
     "training: {qqq: 3}": f"line 1: unknown key training.qqq. Allowed here: {TRAINING_KEYS}",
     "network: {name: unet3d, base: 3}": "line 1: unknown key network.base; did you mean base_channels?"
-    " Allowed here: base_channels, deep_supervision, dropout, name, strides",
+    " Allowed here: base_channels, deep_supervision, dropout, name, norm, strides",
     "augmentation:\n  - name: flip\n    axis: 0": "line 3: unknown key augmentation[0].axis; did you mean axes?"
     " Allowed here: axes, name, per_axis, probability",
     # a list, or a word in its place

@@ -221,7 +221,9 @@ def contents() -> Callable[[Path], dict[str, object]]:
 
     def gather(folder: Path) -> dict[str, object]:
         files = visible_files(folder / "FLAIR" / "model") + visible_files(folder / "FLAIR" / "predictions")
-        found: dict[str, object] = {str(path.relative_to(folder)): path.read_bytes() for path in files}
+        # A first prediction leaves its export beside the weights, from which it can be made again at any time.
+        kept = [path for path in files if not path.name.startswith("model.onnx")]
+        found: dict[str, object] = {str(path.relative_to(folder)): path.read_bytes() for path in kept}
         with (folder / "FLAIR" / "epochs.csv").open(newline="", encoding="utf-8") as file:
             found["epochs"] = [{key: row[key] for key in row if key != "seconds"} for row in csv.DictReader(file)]
         found["evaluation"] = (folder / "FLAIR" / "evaluation.csv").read_text().replace(str(folder), "RUN")

@@ -92,14 +92,14 @@ def test_files_go_between_the_cases_of_a_batch(call: Callable, small_cohort: Pat
 
 
 def test_the_output_folder_goes(call: Callable, small_cohort: Path, model: Path, tmp_path: Path) -> None:
-    """It is made again."""
+    """It is made again. A second is enough for the first case to be written while the second one begins."""
     folder = tmp_path / "in"
     folder.mkdir()
     for name in "ab":
         shutil.copy(next(small_cohort.rglob("training01_01_flair_pp.nii")), folder / f"{name}.nii")
     before = GONE.format(
         module="msseg.inference.predictor", what="module.predict_windows", call=2, path=str(tmp_path / "out")
-    ).replace("os.remove", "__import__('shutil').rmtree")
+    ).replace("os.remove", "__import__('time').sleep(1); __import__('shutil').rmtree")
     child = call("predict", model, folder, "--out", tmp_path / "out", before=before)
     assert child.code == 0, child.err
     assert os.listdir(tmp_path / "out") == ["b_mask.nii"]

@@ -19,12 +19,12 @@ def pause(*arguments, **named):
     if len(calls) < {call}:
         return original(*arguments, **named)
     print("now", flush=True)
-    for _ in range(1000):
+    for _ in range(400):
         time.sleep(0.02)
 
 {what} = pause
 """
-"""Stays for 20 seconds where a phase has its work to do, at the first or a later call."""
+"""Stays for 8 seconds where a phase has its work to do, at the first or a later call."""
 
 PHASES = {
     "reading cases": ("msseg.volumes.cache", "module.prepare"),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from msseg.config.inference import InferenceConfig
 from msseg.config.network import ResidualUNet3dConfig
 from msseg.config.preprocessing import PreprocessingConfig
+from msseg.inference.engines.torch_engine import TorchEngine
 from msseg.inference.predictor import Predictor
 from msseg.model import ModelSettings, save_model
 from msseg.networks.registry import build_network
@@ -46,7 +47,7 @@ def above_level() -> Callable[..., Predictor]:
     def make(level: float, **changes: object) -> Predictor:
         changes.setdefault("preprocessing", PreprocessingConfig(normalise="none"))
         settings = make_settings(**{"patch": 4, **changes})
-        return Predictor([(AboveLevel(level), settings)], torch.device("cpu"), torch.float32)
+        return Predictor([(TorchEngine(AboveLevel(level), torch.device("cpu"), torch.float32), settings)])
 
     return make
 

@@ -67,7 +67,7 @@ def test_a_network_with_strides_predicts_flat_windows(write_model: Callable[...,
     assert read_settings(folder).network == ResidualUNet3dConfig(base_channels=2, strides=STRIDES)
     predictor = load_model(folder, device="cpu", precision="fp32")
     sizes: list[torch.Size] = []
-    network = predictor._models[0][0]
+    network = predictor.engines[0].network
     network.register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0].shape[2:]))
     prediction = predictor.predict(tmp_path / "flair.nii.gz")
     assert prediction.probability.shape == (64, 60, 12)

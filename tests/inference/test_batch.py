@@ -7,6 +7,7 @@ import pytest
 from msseg.errors import InputError
 from msseg.inference.batch import predict_batch
 from msseg.inference.inputs import inputs_from_arguments
+from msseg.inference.prediction import Prediction
 from msseg.inference.predictor import load_model
 
 
@@ -95,11 +96,11 @@ def test_the_next_case_is_read_while_one_is_computed(tmp_path, write_image, abov
 
 def test_results_come_one_by_one(tmp_path, write_image, above_level):
     predictor = above_level(50.0)
-    inputs = inputs_from_arguments([write_image("a.nii"), write_image("b.nii")], predictor.channels)
+    inputs = inputs_from_arguments([write_image(f"{name}.nii") for name in "abc"], predictor.channels)
     results = predict_batch(predictor, inputs, tmp_path / "out")
-    next(results)
+    next(results)  # while it is written, the second is computed
     assert (tmp_path / "out" / "a_mask.nii").exists()
-    assert not (tmp_path / "out" / "b_mask.nii").exists()
+    assert not (tmp_path / "out" / "c_mask.nii").exists()
     results.close()
 
 
@@ -129,3 +130,27 @@ def test_an_impossible_threshold_is_refused_before_computing(tmp_path, write_ima
 
 def test_no_inputs_give_no_results(tmp_path, above_level):
     assert list(predict_batch(above_level(50.0), [], tmp_path / "out")) == []
+
+
+def test_a_case_is_written_while_the_next_one_is_computed(tmp_path, write_image, above_level, monkeypatch):
+    predictor = above_level(50.0)
+    compute, save = predictor.predict_prepared, Prediction.save
+    second_begins, calls = threading.Event(), []
+
+    def computing(case, threshold):
+        calls.append(case)
+        if len(calls) == 2:
+            second_begins.set()
+        return compute(case, threshold)
+
+    def saving(prediction, path):
+        assert second_begins.wait(20)
+        save(prediction, path)
+
+    monkeypatch.setattr(predictor, "predict_prepared", computing)
+    monkeypatch.setattr(Prediction, "save", saving)
+    inputs = inputs_from_arguments([write_image("a.nii"), write_image("b.nii")], predictor.channels)
+    results = list(predict_batch(predictor, inputs, tmp_path / "out"))
+    assert [result.error for result in results] == [None, None]
+    assert all(result.seconds > 0 for result in results)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a_mask.nii", "b_mask.nii"]

@@ -6,7 +6,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-import torch
 
 from msseg.config.experiment import ExperimentConfig
 from msseg.config.inference import InferenceConfig
@@ -55,7 +54,7 @@ def predictors(above_level: Callable[..., Predictor]) -> Callable[..., Predictor
     def make(*smallest: float) -> Predictor:
         settings = [InferenceConfig(smallest_lesion_mm3=size) for size in smallest]
         models = [model for of in settings for model in above_level(50, inference=of)._models]
-        return Predictor(models, torch.device("cpu"), torch.float32)
+        return Predictor(models)
 
     return make
 

@@ -145,14 +145,14 @@ def test_inference_settings_can_replace_the_model_s(write_model, write_image):
     plain = load_model(folder, precision="fp32").predict(image).probability
     np.testing.assert_array_equal(probability(), plain)
     assert np.abs(plain - probability(mirror=True)).max() > 1e-3
-    # The crop leaves 30 voxels of each axis; the network needs 32, which is 14 % more than the patch: one pass.
+    # The crop leaves 30 voxels of each axis, and the network needs 32: one pass.
     network, _ = load_network(folder)
     prepared = prepare([read_volume(image)], PreprocessingConfig())
     assert prepared.data.shape[1:] == (30, 30, 30)
     with torch.inference_mode():
         whole = network(torch.nn.functional.pad(torch.from_numpy(prepared.data), (1,) * 6)[None])[0, 0].sigmoid()
     inside = (slice(1, -1),) * 3
-    np.testing.assert_allclose(probability(window="auto")[inside], whole[inside], atol=1e-5)
+    np.testing.assert_allclose(probability(window="fit")[inside], whole[inside], atol=1e-5)
     assert np.abs(plain - whole.numpy())[inside].max() > 1e-3
 
 
@@ -166,7 +166,7 @@ def test_threads_are_set(write_model):
 
 
 def test_a_network_whose_output_is_not_finite_is_refused(write_image, above_level):
-    with pytest.raises(InputError, match="not finite in float32: try the precision fp32"):
+    with pytest.raises(InputError, match="not finite in fp32: try the precision fp32"):
         above_level(float("nan")).predict(write_image())
 
 

@@ -12,14 +12,13 @@ from msseg.config.folder import config_folder
 from msseg.config.inference import InferenceConfig
 from msseg.config.load import load_config
 from msseg.inference.predictor import Predictor, load_model
-from msseg.inference.windows import window_size
 from msseg.metrics.overlap import count_overlap
 from msseg.volumes.files import read_label
 from msseg.volumes.phantom import write_small_cohort
 
 PATCH = (112, 112, 112)
 SHAPES = {"close": (128, 124, 120), "large": (144, 140, 136)}
-"""Heads that one window of 128 voxels holds, 14 % more than a patch, and heads that need more."""
+"""Heads that are a little larger than a patch, and heads that are a third larger."""
 
 
 @pytest.fixture(scope="module")
@@ -66,15 +65,13 @@ def dsc(model: Path, cohort: Path, window: str) -> float:
 
 
 @pytest.mark.slow
-def test_one_pass_costs_less_than_a_tenth_of_dsc_where_auto_takes_it(model: Path, cohorts: dict[str, Path]) -> None:
-    scan = next((cohorts["close"] / "training04").rglob("*flair_pp.nii"))
-    crop = load_model(model, "cpu", "auto").prepare(scan).prepared.data.shape[1:]
-    assert window_size(crop, PATCH, "auto", (16, 16, 16)) != PATCH, "the case was meant for one pass"
-    windows, one_pass = (dsc(model, cohorts["close"], window) for window in ("patch", "auto"))
+@pytest.mark.parametrize("heads", SHAPES)
+def test_one_pass_costs_less_than_a_fifth_of_dsc(model: Path, cohorts: dict[str, Path], heads: str) -> None:
+    windows, one_pass = (dsc(model, cohorts[heads], window) for window in ("patch", "fit"))
     assert windows > 0.4, "the model has to have learned something, or the comparison says nothing"
-    assert one_pass > windows - 0.1
+    assert one_pass > windows - 0.2
 
 
 @pytest.mark.slow
-def test_auto_keeps_the_patch_size_where_one_pass_would_see_much_more(model: Path, cohorts: dict[str, Path]) -> None:
+def test_auto_keeps_to_the_patch_size_where_nothing_is_known(model: Path, cohorts: dict[str, Path]) -> None:
     assert dsc(model, cohorts["large"], "auto") == dsc(model, cohorts["large"], "patch") > 0.4

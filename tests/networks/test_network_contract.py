@@ -16,15 +16,17 @@ from msseg.networks.segmentation_network import SegmentationNetwork
 SMALL_COLUMNS = [{"window": 63}, {"window": 65}]
 VARIANTS = {
     "residual_unet3d": {"name": "residual_unet3d", "base_channels": 2, "dropout": 0.0},
+    "residual_unet3d renorm": {"name": "residual_unet3d", "base_channels": 2, "dropout": 0.0, "norm": "renorm"},
     "unet3d": {"name": "unet3d", "base_channels": 2},
     "sf_network": {"name": "sf_network", "base_channels": 4},
     "unet2d": {"name": "unet2d", "base_channels": 2},
     "unet2d by image": {"name": "unet2d", "base_channels": 2, "norm": "instance"},
+    "unet2d renorm": {"name": "unet2d", "base_channels": 2, "norm": "renorm"},
     "unet2d valid": {"name": "unet2d", "base_channels": 2, "padding": "valid", "batch_norm": False},
     "fusionnet": {"name": "fusionnet", "base_channels": 2},
     "mcdnn": {"name": "mcdnn", "base_channels": 2, "neurons": 4, "columns": SMALL_COLUMNS},
 }
-VOLUMES = ("residual_unet3d", "unet3d")
+VOLUMES = ("residual_unet3d", "residual_unet3d renorm", "unet3d")
 SIZES = [(1, 1, 1), (3, 2, 1), (16, 16, 1), (17, 50, 1), (1, 40, 3)]
 
 

@@ -72,7 +72,7 @@ def test_flat_patches_go_through_everything(entry: Augmentation) -> None:
 def test_the_dataset_gives_augmentation_the_case_s_spacing(thick_case: CachedCase) -> None:
     patches = PatchesConfig(size=(16, 16, 6), per_volume=2)
     dataset = PatchDataset([thick_case], patches, [Affine(probability=1)], seed=0)
-    np.testing.assert_allclose(np.diag(dataset.augmentations[0].affine), (1, 1, 3, 1))
+    np.testing.assert_allclose(np.diag(dataset.engines[0].augment.affine), (1, 1, 3, 1))
     patch = dataset[0]
     assert isinstance(patch["image"], torch.Tensor)
     assert patch["image"].shape == (1, 16, 16, 6)

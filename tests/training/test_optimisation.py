@@ -71,3 +71,19 @@ def test_names_of_optimisers(name: str, kind: type[torch.optim.Optimizer]) -> No
     assert len(group["params"]) == 2
     if name == "sgd":
         assert (group["momentum"], group["nesterov"]) == (0.99, True)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_a_fused_step_is_the_same_step(name: str) -> None:
+    networks, config = [], OptimiserConfig(name=name, learning_rate=0.1, weight_decay=0.01)
+    for fused in (False, True):
+        torch.manual_seed(0)
+        network = nn.Linear(5, 7)
+        optimiser = make_optimiser(network, config, fused)
+        assert bool(optimiser.param_groups[0]["fused"]) is fused
+        for _ in range(4):
+            optimiser.zero_grad()
+            network(torch.randn(3, 5)).square().sum().backward()
+            optimiser.step()
+        networks.append(network.state_dict())
+    torch.testing.assert_close(*networks)
