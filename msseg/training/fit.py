@@ -26,7 +26,7 @@ from msseg.networks.segmentation_network import SegmentationNetwork
 from msseg.patches.datamodule import PatchDataModule
 from msseg.runs import ModelRun, versions, write_json
 from msseg.training.checkpoints import BEST, LAST, require_whole
-from msseg.training.finish import finish
+from msseg.training.finish import finish, trusted_ways
 from msseg.training.memory import keep_freed_memory
 from msseg.training.precision import training_precision
 from msseg.training.progress import duration, read_epochs
@@ -92,7 +92,9 @@ def train_model(
     fit(trainer, task, PatchDataModule(config, train, validation, maps), checkpoint)
     provenance = _load_best(config, run, task, facts)
     inference = finish(config, task, train, validation)
-    save_model(run.model, task.network, _model_settings(config, channels, inference, provenance))
+    trusted = trusted_ways(config, task, validation, inference) if inference.window == "auto" else None
+    settings = _model_settings(config, channels, inference, provenance)
+    save_model(run.model, task.network, settings.model_copy(update={"trusted": trusted}))
     rows = read_epochs(run.epochs)
     seconds = round(sum(float(row["seconds"]) for row in rows), 1)
     write_json(run.facts, facts | {"seconds_training": seconds, "epochs": len(rows)})

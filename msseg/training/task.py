@@ -20,6 +20,8 @@ from msseg.training.validation import validation_scores
 
 LONG_VALIDATION = 0.5
 """Share of an epoch's time from which on its validation is said to take long."""
+SECONDS_TOLD = 10.0
+"""Validations shorter than this are not worth a word: their share of the time is chance."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -85,7 +87,6 @@ class SegmentationTask(L.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log what the whole validation set scores."""
         self.log_dict({f"val_{name}": score for name, score in self.scores.summary().items()}, sync_dist=True)
-
         self._tell_of_long_validation()
 
     def _tell_of_long_validation(self) -> None:
@@ -95,7 +96,7 @@ class SegmentationTask(L.LightningModule):
         if self.told or not self.trainer.fit_loop.epoch_progress.current.ready > 1:
             return
         share = validating / (validating + (all_in_all - validating) * self.config.training.validate_every)
-        if share > LONG_VALIDATION:
+        if share > LONG_VALIDATION and validating > SECONDS_TOLD:
             self.told = True
             _LOG.warning(
                 "validation takes %.0f %% of the time: a higher training.validate_every, or training.validation_overlap"

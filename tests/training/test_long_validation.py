@@ -43,8 +43,8 @@ def test_a_window_cannot_cover_all_of_the_next() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "every", "told"),
-    [(2.0, 1, "67 %"), (2.0, 3, None), (1.4, 1, None)],
-    ids=["two thirds of the time", "two fifths, every third epoch", "less than half"],
+    [(20.0, 1, "67 %"), (20.0, 3, None), (14.0, 1, None), (9.0, 1, None)],
+    ids=["two thirds of the time", "two fifths, every third epoch", "less than half", "seconds"],
 )
 def test_a_validation_longer_than_the_training_is_told_once(
     train: Callable,
@@ -54,13 +54,13 @@ def test_a_validation_longer_than_the_training_is_told_once(
     every: int,
     told: str | None,
 ) -> None:
-    """Epochs of 3 s, of which a validation takes `seconds`."""
+    """Epochs of 30 s, or of 10 s where a validation takes less than that."""
     validations = []
     monkeypatch.setattr(task_module.time, "perf_counter", lambda: 0.0)
 
     def begin(task: SegmentationTask) -> None:
         task.scores = task_module.validation_scores(task.config)
-        task.epoch_begun, task.validation_begun = -3.0, -seconds
+        task.epoch_begun, task.validation_begun = -30.0 if seconds > 10 else -10.0, -seconds
         validations.append(task.current_epoch)
 
     monkeypatch.setattr(SegmentationTask, "on_validation_epoch_start", begin)
