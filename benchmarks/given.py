@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from harness import without_folder
 
 SHAPE = (182, 218, 182)
 """The grid of the MNI template at 1 mm."""
@@ -34,6 +35,17 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--truth", type=Path, help="mask of the image, for the DSC")
     options.add_argument("--base-channels", type=int, default=16, help="of the random weights")
     options.add_argument("--patch", type=int, default=144, help="of the random weights")
+
+
+def notes_of(arguments: argparse.Namespace) -> dict[str, object]:
+    """What a table says of how it was made."""
+    model = f"random weights, {arguments.base_channels} base maps, patches of {arguments.patch}^3"
+    return {
+        "threads": arguments.threads,
+        "device": arguments.device,
+        "rounds": arguments.rounds,
+        "model": without_folder(arguments.model) if arguments.model else model,
+    }
 
 
 def shrink(arguments: argparse.Namespace) -> tuple[int, int, int]:

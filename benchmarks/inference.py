@@ -15,7 +15,17 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from given import add_options, dsc, make_image, make_model, on_grid, predict_command, predictor_command, shrink
+from given import (
+    add_options,
+    dsc,
+    make_image,
+    make_model,
+    notes_of,
+    on_grid,
+    predict_command,
+    predictor_command,
+    shrink,
+)
 from harness import Result, Target, compare_commands, parser, run_command, without_folder, write_results
 
 OURS = "msseg predict"
@@ -110,12 +120,7 @@ def main() -> None:
     """Measure, and write both files."""
     arguments = parse()
     shape = shrink(arguments)
-    notes = {
-        "threads": arguments.threads,
-        "device": arguments.device,
-        "rounds": arguments.rounds,
-        "model": without_folder(arguments.model) if arguments.model else
-        f"random weights, {arguments.base_channels} base maps, patches of {arguments.patch}^3",
+    notes = notes_of(arguments) | {
         "image": without_folder(arguments.image) if arguments.image else f"made up, {' x '.join(map(str, shape))}",
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as temporary:

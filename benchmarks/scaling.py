@@ -12,8 +12,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from given import add_options, make_image, make_model, predict_command, predictor_command, shrink
-from harness import Result, Target, compare_commands, parser, run_command, without_folder, write_results
+from given import add_options, make_image, make_model, notes_of, predict_command, predictor_command, shrink
+from harness import Result, Target, compare_commands, parser, run_command, write_results
 
 VOXELS = (0.5, 1.0, 2.0, 4.0)
 CASES = (1, 10, 100)
@@ -95,14 +95,7 @@ def main() -> None:
         for number in cases:
             given = commands(model, copies(image, number), folder, arguments)
             results += compare_commands(title_of(number), given, arguments.rounds, arguments.threads)
-    notes = {
-        "threads": arguments.threads,
-        "device": arguments.device,
-        "rounds": arguments.rounds,
-        "model": without_folder(arguments.model) if arguments.model else
-        f"random weights, {arguments.base_channels} base maps, patches of {arguments.patch}^3",
-    }  # fmt: skip
-    write_results("scaling", results, notes, targets(results, cases), arguments.out)
+    write_results("scaling", results, notes_of(arguments), targets(results, cases), arguments.out)
 
 
 if __name__ == "__main__":

@@ -197,17 +197,16 @@ def _judged_together(cases: Sequence[Case]) -> list[list[Case]]:
     """Cases that are one pair of files: the slices of a stack, or a case by itself."""
     pairs: dict[tuple[object, ...], list[Case]] = {}
     for case in cases:
-        pages = case.slice_index is not None and not case.series
-        pairs.setdefault((case.scan, case.label) if pages else (case.id,), []).append(case)
+        pairs.setdefault((case.id,) if case.page is None else (case.scan, case.label), []).append(case)
     return list(pairs.values())
 
 
 def _pair(cases: Sequence[Case], prediction: Path) -> Pair:
     first = cases[0]
     assert first.label is not None
-    if first.slice_index is None or first.series:
+    if first.page is None:
         return Pair(first.id, prediction, first.label, first.group)
-    pages = tuple(sorted(case.slice_index for case in cases if case.slice_index is not None))
+    pages = tuple(sorted(case.page for case in cases if case.page is not None))
     return Pair(first.scan, prediction, first.label, first.group, pages)
 
 
@@ -272,7 +271,7 @@ def _case_entries(
             "probability": files.get("probability"),
             "instances": files.get("instances"),
         }
-        if case.slice_index is not None and not case.series:
-            pages = sorted(other.slice_index or 0 for other in cases if other.scan == case.scan)
-            entry |= {"page": case.slice_index, "predicted_page": pages.index(case.slice_index)}
+        if case.page is not None:
+            pages = sorted(other.page or 0 for other in cases if other.scan == case.scan)
+            entry |= {"page": case.page, "predicted_page": pages.index(case.page)}
         yield entry

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from msseg.cases.case import Case
@@ -22,8 +23,9 @@ from msseg.config.experiment import ExperimentConfig
 from msseg.errors import InputError
 from msseg.inference.device import autocast, choose_device
 from msseg.inference.orientations import orientations
-from msseg.inference.places import Size, place_at
-from msseg.inference.windows import plan_windows, predict_logits, window_size
+from msseg.inference.places import place_at
+from msseg.inference.window_plan import plan_of_size
+from msseg.inference.windows import predict_logits, window_size
 from msseg.losses.registry import build_loss
 from msseg.networks.registry import build_network, parameter_count, require_patch_fits
 from msseg.networks.segmentation_network import SegmentationNetwork
@@ -210,7 +212,8 @@ def _time_window(
     settings = config.inference
     data = case.prepared().data
     size = window_size(data.shape[1:], config.patches.size, settings.window, network.multiples)
-    places = [(slice(None),)] if network.margin else _foreground(data, size, settings.overlap)
+    plan = plan_of_size(np.any(data, axis=0), size, settings.overlap)
+    places = [(slice(None),)] if network.margin else list(plan.places or (place_at((0, 0, 0), size),))
     window = torch.tensor(data[(slice(None), *places[0])])
     network.eval()
     run = partial(
@@ -234,13 +237,6 @@ def _time_window(
 def _copies(config: ExperimentConfig) -> int:
     shape = (1, 1, *config.patches.size)
     return len(orientations(shape, config.inference.mirror, config.inference.rotate))
-
-
-def _foreground(data: Any, size: Size, overlap: float) -> list[tuple[slice, ...]]:
-    """Windows that are not background."""
-    padded = [max(pair) for pair in zip(data.shape[1:], size, strict=True)]
-    places = [place_at(corner, size) for corner in plan_windows(padded, size, overlap)]
-    return [place for place in places if data[(slice(None), *place)].any()] or [places[0]]
 
 
 def _timed(work: Any, device: torch.device) -> tuple[Any, float]:

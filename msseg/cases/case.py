@@ -31,6 +31,11 @@ class Case:
     """Number of the stack's first and last slice."""
 
     @property
+    def page(self) -> int | None:
+        """The page of its files that the case is; None: whole files."""
+        return None if self.series else self.slice_index
+
+    @property
     def stack(self) -> str:
         """The stack that a slice is of; the scan where the whole file is the case."""
         return self.group if self.series else self.scan

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -91,7 +92,8 @@ def _fitting_layout(root: Path) -> Layout | None:
 
     A folder that holds images itself, but no labels of any layout, is a folder of loose files.
     """
-    loose = any(path.parent == absolute(root) and volume_suffix(path) for path in files_below(root))
+    below = cache(partial(files_below, root))
+    loose = any(path.parent == absolute(root) and volume_suffix(path) for path in below())
     best: Layout | None = None
     best_score = (False, 0)
     for described in describe_layouts():
@@ -99,7 +101,7 @@ def _fitting_layout(root: Path) -> Layout | None:
             layout = with_listed_channels(described, root)
         except InputError:  # a data set of another layout has no file that names channels
             continue
-        images, labels = match_files(files_below(root, layout.ignore), layout, by_name=True)
+        images, labels = match_files(below(layout.ignore), layout, by_name=True)
         images, labels = selected(images, layout, {}), selected(labels, layout, {})
         score = bool(labels), len(images) + 2 * min(len(images), len(labels))
         if images and (labels or not loose) and score > best_score:

@@ -12,7 +12,7 @@ from msseg.config.data import LabelMeaning
 from msseg.doctor.facts import LabelFacts
 from msseg.doctor.findings import Severity
 from msseg.doctor.kinds import Observation
-from msseg.doctor.reading import Reading, page_of, read_image
+from msseg.doctor.reading import Reading, read_image
 from msseg.errors import InputError
 from msseg.metrics.components import label_components
 from msseg.volumes.files import is_stack
@@ -51,7 +51,7 @@ def examine_label(
     """
     path = case.label
     assert path is not None
-    page = page_of(case)
+    page = case.page
     try:
         reading = read_image(path, page)
     except InputError as error:

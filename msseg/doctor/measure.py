@@ -18,7 +18,7 @@ from msseg.doctor.kinds import Observation
 from msseg.doctor.labels import LabelView, examine_label
 from msseg.doctor.orientation import LabelProbe, describe_flip
 from msseg.doctor.picture import Thumbnail, thumbnail
-from msseg.doctor.reading import Reading, page_of, quietly, read_image
+from msseg.doctor.reading import Reading, quietly, read_image
 from msseg.errors import InputError
 from msseg.volumes.files import is_stack, same_grid
 from msseg.volumes.tiff import Colour
@@ -101,7 +101,7 @@ class _Examiner:
                 self.measured.label_digest = self.label.digest
         for channel, path in self.case.images.items():
             try:
-                reading = read_image(path, page_of(self.case), self.settings.colour)
+                reading = read_image(path, self.case.page, self.settings.colour)
             except InputError as error:
                 self.note("error", "unreadable", path, str(error))
                 continue

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from msseg.cases.case import Case
 from msseg.errors import InputError
 from msseg.volumes.files import is_stack, read_header, read_raw
 from msseg.volumes.forms import DISAGREEMENT_MM
@@ -55,11 +54,6 @@ def read_image(path: Path, page: int | None = None, colour: Colour = "refuse") -
     disagree = apart if apart is not None and apart > DISAGREEMENT_MM else None
     notes = tuple(note for note in header.notes if disagree is None or "qform" not in note)
     return Reading(Volume(finite, header.affine, header.native, path), bad, disagree, _has_frames(header.native), notes)
-
-
-def page_of(case: Case) -> int | None:
-    """The page of its files that a case is; None: the whole file."""
-    return None if case.series else case.slice_index
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """Which prediction is judged against which truth: by names of files, names of folders, or a table."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from msseg.cases.columns import read_columns
 from msseg.cases.containers import split_container
 from msseg.cases.names import listing
 from msseg.cases.tree import absolute, describe_files, files_below
@@ -90,29 +90,17 @@ def pair_files(
 
 
 def _read_table(table: Path, predictions: Path, truths: Path) -> list[Pair]:
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            columns, rows = reader.fieldnames or [], list(reader)
-    except OSError as error:
-        raise InputError(f"the table {table} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"the table {table} is not a CSV file in UTF-8 ({error})") from error
-    absent = [column for column in TABLE_COLUMNS if column not in columns]
-    if absent or not rows:
-        lacks = f"the column {absent[0]}" if absent else "lines below its header"
-        raise InputError(
-            f"the table {table} lacks {lacks}; give it the columns {', '.join(TABLE_COLUMNS)}, separated by"
-            " commas, and a line per pair"
-        )
+    rows = read_columns(table, TABLE_COLUMNS)
+    if not rows:
+        raise InputError(f"the table {table} lacks lines below its header; give it a line per pair")
     pairs = []
     for row in rows:
-        case, left, right = ((row[column] or "").strip() for column in TABLE_COLUMNS)
+        case, left, right = (row[column] for column in TABLE_COLUMNS)
         if not (case and left and right):
             raise InputError(
                 f"the table {table} has an empty field in the line of {case or left or right or 'no case'}"
             )
-        pairs.append(Pair(case, predictions / left, truths / right, (row.get("group") or "").strip()))
+        pairs.append(Pair(case, predictions / left, truths / right, row.get("group", "")))
     return pairs
 
 

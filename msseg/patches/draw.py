@@ -1,7 +1,6 @@
 """Drawing what happens to a patch, apart from doing it."""
 
 from collections.abc import Sequence
-from math import isclose
 
 import numpy as np
 
@@ -69,8 +68,7 @@ def _draw_move(entry: Flip | Rotate90 | Affine | Elastic, frame: Frame, random: 
             mirrored = random.random(3) < entry.per_axis
             return DrawnFlip(tuple(axis for axis in sorted(entry.axes) if mirrored[axis] and frame.size[axis] > 1))
         case Rotate90():
-            square = frame.size[0] == frame.size[1] and isclose(frame.spacing[0], frame.spacing[1], rel_tol=1e-3)
-            step = 1 if square else 2
+            step = 1 if frame.is_square else 2
             return DrawnTurn(step * int(random.integers(4 // step)), bool(random.integers(2)))
         case Affine():
             return _draw_affine(entry, frame, random)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isclose
 
 import numpy as np
 
@@ -55,6 +56,11 @@ class Frame:
     size: Shape
     spacing: Spacing
     beyond: Beyond = "zero"
+
+    @property
+    def is_square(self) -> bool:
+        """Whether a quarter turn in the first two axes maps the patch onto itself."""
+        return self.size[0] == self.size[1] and isclose(self.spacing[0], self.spacing[1], rel_tol=1e-3)
 
     def displacement(self, entry: Elastic) -> tuple[float, float, float]:
         """Largest displacement of a control point along each axis (mm).

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from math import isclose
 from typing import cast
 
 import torchio as tio
@@ -86,8 +85,7 @@ def _build(entry: Augmentation, frame: Frame, maps: Sequence[str]) -> tio.Transf
             axes = tuple(axis for axis in entry.axes if frame.size[axis] > 1)
             return tio.RandomFlip(axes, flip_probability=entry.per_axis, p=p)
         case Rotate90():
-            square = frame.size[0] == frame.size[1] and isclose(frame.spacing[0], frame.spacing[1], rel_tol=1e-3)
-            return TurnInPlane(square, p=p)
+            return TurnInPlane(frame.is_square, p=p)
         case Affine():
             return tio.RandomAffine(entry.scales, entry.degrees, entry.translation, default_pad_value=0, p=p)
         case Elastic():

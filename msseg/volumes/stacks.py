@@ -1,6 +1,5 @@
 """What files of slices say about themselves: TIFF, PNG and HDF5, without reading a pixel."""
 
-import struct
 from pathlib import Path
 
 import h5py
@@ -9,29 +8,14 @@ import tifffile
 from PIL import Image
 
 from msseg.cases.containers import split_container
-from msseg.cases.pages import count_pages
+from msseg.cases.pages import TIFF_ERRORS, count_pages
 from msseg.errors import InputError
 from msseg.volumes.header import Header, Kind
 from msseg.volumes.sources import reason, require_file
 from msseg.volumes.suffixes import HDF5_SUFFIXES, PNG_SUFFIXES, volume_suffix
 
-# What tifffile, h5py and Pillow raise on damaged files.
-_DAMAGED = (
-    ValueError,
-    KeyError,
-    IndexError,
-    TypeError,
-    EOFError,
-    RuntimeError,
-    SyntaxError,
-    OSError,
-    AssertionError,
-    AttributeError,
-    OverflowError,
-    ZeroDivisionError,
-    MemoryError,
-    struct.error,
-)
+_DAMAGED = (*TIFF_ERRORS, SyntaxError, OSError)
+"""What tifffile, h5py and Pillow raise on damaged files."""
 
 
 def read_stack_header(path: Path) -> Header:
