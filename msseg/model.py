@@ -19,9 +19,8 @@ from pydantic import Field, ValidationError
 from msseg.atomic import write_text
 from msseg.config.inference import InferenceConfig
 from msseg.config.network import NetworkConfig
-from msseg.config.patches import AxisSize
 from msseg.config.preprocessing import PreprocessingConfig
-from msseg.config.section import Section
+from msseg.config.section import AxisSize, Section
 from msseg.config.trust import Trust
 from msseg.config.yaml_source import load_plain
 from msseg.errors import InputError

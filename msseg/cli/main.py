@@ -23,6 +23,8 @@ STOPPED = "stopped; what is finished stays, and --resume continues a run"
 EXIT_CRASH, EXIT_INPUT, EXIT_PARTIAL, EXIT_INTERRUPTED = 1, 2, 3, 130
 EXIT_UNREAD = 141
 """Standard output leads nowhere any more: `msseg ... | head`. What a shell says of programs that SIGPIPE ended."""
+NO_PLUGINS = ("PYDANTIC_DISABLE_PLUGINS", "__all__")
+"""Pydantic would look through all installed packages for plugins, which takes as long as importing it."""
 
 app = typer.Typer(
     name="msseg",
@@ -57,6 +59,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     _listen_to_warnings(debug)
+    os.environ.setdefault(*NO_PLUGINS)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup
             signal.signal(number, _terminate)

@@ -104,14 +104,9 @@ def predict(
     ] = False,
 ) -> None:
     """Segment volumes or stacks of slices with a trained model; each mask lies exactly on its input's grid."""
-    from rich.console import Console
-
-    from msseg.inference.batch import forecast_batch, predict_batch
     from msseg.inference.changes import Changes
-    from msseg.inference.failures import failure_table
     from msseg.inference.inputs import inputs_from_arguments, inputs_from_cases, named_by_bids, named_channels
     from msseg.inference.predictor import load_model
-    from msseg.inference.progress import case_progress, say
 
     if layout is None and (select or missing != "error"):
         raise InputError("--select and --missing are of data sets: name the layout of INPUT with --layout as well")
@@ -124,7 +119,14 @@ def predict(
         channels=named_channels(inputs),
         changes=changes,
         missing="zero" if missing == "zero" else "error",
+        wait=False,
     )
+    from rich.console import Console
+
+    from msseg.inference.batch import forecast_batch, predict_batch
+    from msseg.inference.failures import failure_table
+    from msseg.inference.progress import case_progress, say
+
     if layout is None:
         cases = inputs_from_arguments(inputs, predictor.channels)
     else:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from msseg.config.section import ByName, Section
+from msseg.config.section import AxisSize, ByName, Section
 
 
 def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
@@ -24,7 +24,6 @@ Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
 FromZero = Annotated[float, Field(ge=0)]
 AboveZero = Annotated[float, Field(gt=0)]
 Axis = Annotated[int, Field(ge=0, le=2)]
-AxisSize = Annotated[int, Field(ge=1)]
 Beyond = Literal["zero", "mirror"]
 
 

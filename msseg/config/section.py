@@ -9,6 +9,7 @@ from pydantic_core import CoreSchema, core_schema
 
 Text = Annotated[str, Field(min_length=1)]
 Seed = Annotated[int, Field(ge=0)]
+AxisSize = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):

@@ -106,6 +106,7 @@ def _predict_each(
         submitted = (reader.submit(predictor.prepare, item.images, item.slices, item.series) for item in inputs)
         coming = next(submitted, None)
         begun = time.perf_counter()
+        _ = predictor.engines  # where they cannot be loaded, no case can be predicted
         before: _Written | None = None
         for item in inputs:
             assert coming is not None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from msseg.config.inference import InferenceConfig
+from msseg.errors import InputError
 from msseg.inference.cost import (
     available_memory,
     largest_window,
@@ -41,6 +42,24 @@ def planned(
         cost = network_cost(settings.network, settings.in_channels, engine.name, engine.precision)
         largest = largest_window(cost, shape, settings.in_channels, available_memory())
     return inference.model_copy(update={"window": window}), largest
+
+
+def planned_probability(
+    engine: Engine, data: np.ndarray, settings: ModelSettings, inference: InferenceConfig
+) -> np.ndarray:
+    """One model's probability (X, Y, Z) of a volume (C, X, Y, Z) on the network's grid, in the planned windows.
+
+    Raises:
+        InputError: The network's output is not finite.
+    """
+    chosen, largest = planned(engine, settings, inference, data.shape[1:], engine.on_cpu)
+    probability = engine.probability(data, settings.patch_size, chosen, largest)
+    if not np.isfinite(probability).all():
+        raise InputError(
+            f"the network's output is not finite in {engine.precision}: try the precision fp32;"
+            " if it stays so, the weights are unusable"
+        )
+    return probability
 
 
 def forecast_case(

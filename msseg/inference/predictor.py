@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,10 +17,10 @@ from msseg.inference.changes import Changes
 from msseg.inference.engines.base import Engine
 from msseg.inference.engines.load import Wish, load_engine
 from msseg.inference.lesion_size import without_small_lesions
-from msseg.inference.planning import planned
+from msseg.inference.planning import planned_probability
 from msseg.inference.prediction import Prediction
 from msseg.inference.segments import watershed_segments
-from msseg.model import ModelSettings, read_settings
+from msseg.model import GRAPH_FILE, ModelSettings, read_settings
 from msseg.volumes.preprocessing import Prepared, prepare
 from msseg.volumes.slabs import read_slices
 
@@ -44,25 +46,23 @@ class Predictor:
 
     Attributes:
         channels: The channels that every case needs, in the network's order.
-        engines: What computes each model.
     """
 
     def __init__(
         self,
-        models: Sequence[tuple[Engine, ModelSettings]],
+        models: Sequence[tuple[Engine | Future[Engine], ModelSettings]],
         inference: InferenceConfig | None = None,
         missing: MissingChannel = "error",
     ) -> None:
         """Take networks, each in an engine, with their settings, which agree in channels and preprocessing.
 
         Args:
-            models: At least one network with its settings.
+            models: At least one network with its settings; a network may still be loading.
             inference: Windows and threshold instead of those that each model brings.
             missing: What becomes of a case without one of several channels: refused, or it is 0 everywhere there.
         """
         self.missing = missing
         self._models = list(models)
-        self.engines = tuple(engine for engine, _ in models)
         self._inference = inference
         self._preprocessing = models[0][1].preprocessing
         self.channels = models[0][1].channels
@@ -125,10 +125,22 @@ class Predictor:
         mask = without_small_lesions(probability > threshold, spacing, self.smallest_lesion())
         return Prediction(mask, probability, case.affine, case.header, self._objects(probability, threshold))
 
+    @cached_property
+    def engines(self) -> tuple[Engine, ...]:
+        """What computes each model, once it is loaded.
+
+        Raises:
+            InputError: As `load_model`, where that did not wait.
+        """
+        return tuple(engine.result() if isinstance(engine, Future) else engine for engine, _ in self._models)
+
     @property
     def models(self) -> list[tuple[Engine, ModelSettings, InferenceConfig]]:
         """Each model's engine and settings, and the settings of prediction that hold for it."""
-        return [(engine, settings, self._inference or settings.inference) for engine, settings in self._models]
+        settings = [of for _, of in self._models]
+        return [
+            (engine, of, self._inference or of.inference) for engine, of in zip(self.engines, settings, strict=True)
+        ]
 
     @property
     def segments(self) -> bool:
@@ -178,7 +190,7 @@ class Predictor:
         """Mean probability of all models, (C, X, Y, Z) -> (X, Y, Z) float32, on the network's grid."""
         total = np.zeros(data.shape[1:], np.float32)
         for engine, settings, inference in self.models:
-            total += predict_windows(engine, data, settings, inference)
+            total += planned_probability(engine, data, settings, inference)
         total /= np.float32(len(self._models))
         return total
 
@@ -200,24 +212,6 @@ class Predictor:
         return {channel: Path(path) for channel, path in images.items()}
 
 
-def predict_windows(
-    engine: Engine, data: np.ndarray, settings: ModelSettings, inference: InferenceConfig
-) -> np.ndarray:
-    """One model's probability (X, Y, Z) of a volume (C, X, Y, Z) on the network's grid.
-
-    Raises:
-        InputError: The network's output is not finite.
-    """
-    chosen, largest = planned(engine, settings, inference, data.shape[1:], engine.on_cpu)
-    probability = engine.probability(data, settings.patch_size, chosen, largest)
-    if not np.isfinite(probability).all():
-        raise InputError(
-            f"the network's output is not finite in {engine.precision}: try the precision fp32;"
-            " if it stays so, the weights are unusable"
-        )
-    return probability
-
-
 def load_model(
     path: Path | str | Sequence[Path | str],
     device: str = "auto",
@@ -229,6 +223,7 @@ def load_model(
     inference: InferenceConfig | None = None,
     changes: Changes | None = None,
     missing: MissingChannel = "error",
+    wait: bool = True,
 ) -> Predictor:
     """Load a trained model, or several to average.
 
@@ -243,6 +238,8 @@ def load_model(
         inference: Windows and threshold instead of those that the model brings.
         changes: What else is done differently.
         missing: What becomes of a case without one of several channels: refused, or it is 0 everywhere there.
+        wait: Return when networks are loaded. Else those that have their export are loaded while the first case is
+            read, and what is wrong with them is raised where they are first needed.
 
     Raises:
         InputError: There is no model, it is damaged, models do not agree, or the engine or the device cannot be used.
@@ -253,7 +250,12 @@ def load_model(
     wish = Wish(engine, device, precision, threads)
     folders = _agreeing([folder for one in paths for folder in model_folders(one)], channels)
     models = [(folder, (changes or Changes()).applied(read_settings(folder))) for folder in folders]
-    return Predictor([(load_engine(folder, of, wish), of) for folder, of in models], inference, missing)
+    if wait or engine == "torch" or not all((folder / GRAPH_FILE).exists() for folder in folders):
+        return Predictor([(load_engine(folder, of, wish), of) for folder, of in models], inference, missing)
+    loader = ThreadPoolExecutor(max_workers=1)
+    loading = [(loader.submit(load_engine, folder, of, wish), of) for folder, of in models]
+    loader.shutdown(wait=False)
+    return Predictor(loading, inference, missing)
 
 
 def _agreeing(folders: list[Path], channels: Sequence[str] | None) -> list[Path]:

@@ -68,6 +68,31 @@ def test_auto_takes_openvino_on_a_cpu(model: Path, monkeypatch: pytest.MonkeyPat
     assert name_of(model, device="auto") == "openvino"
 
 
+def test_a_network_may_load_while_the_first_case_is_read(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert name_of(model, wait=False) == "openvino"
+    (model / WEIGHTS_FILE).unlink()
+    predictor = load_model(model, engine="auto", device="cpu", wait=False)
+    assert predictor.channels == ("FLAIR",)
+    for _ in range(2):
+        with pytest.raises(InputError, match=WEIGHTS_FILE):
+            _ = predictor.engines
+    with pytest.raises(InputError, match=WEIGHTS_FILE):
+        load_model(model, engine="auto", device="cpu")
+
+
+def test_missing_weights_come_before_what_is_wrong_with_images(model: Path, tmp_path: Path) -> None:
+    import nibabel as nib
+
+    (model / WEIGHTS_FILE).unlink()
+    image = tmp_path / "image.nii.gz"
+    nib.save(nib.Nifti1Image(np.ones((16, 16, 16), np.float32), np.eye(4)), image)
+    command = [sys.executable, "-m", "msseg", "predict", model, image, image, "--out", tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert WEIGHTS_FILE in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_auto_goes_without_what_is_not_installed(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "is_installed", lambda name: False)
     assert name_of(model) == "torch"

@@ -20,7 +20,8 @@ class ONNXRuntimeEngine(ExportedEngine):
         options.log_severity_level = 3  # errors alone
         if threads is not None:
             options.intra_op_num_threads = threads
-        self._session = onnxruntime.InferenceSession(export.graph, options, providers=["CPUExecutionProvider"])
+        graph = export.graph if isinstance(export.graph, bytes) else str(export.graph)
+        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
 
     def compute(self, array: np.ndarray) -> np.ndarray:

@@ -50,13 +50,14 @@ class Export:
     """An exported network.
 
     Attributes:
-        graph: ONNX; axes are batch, channels and two or three spatial ones.
+        graph: ONNX, or the file that holds it, which engines read much faster; axes are batch, channels and two or
+            three spatial ones.
         about: What it belongs to.
         windows: Windows (B, C, X, Y, Z), float32, for a check.
         logits: What PyTorch answers to them in float32, (B, 1, X, Y, Z).
     """
 
-    graph: bytes
+    graph: bytes | Path
     about: About
     windows: np.ndarray
     logits: np.ndarray
@@ -73,19 +74,20 @@ def read_export(folder: Path, settings: ModelSettings) -> Export | None:
         with (folder / CHECK_FILE).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             about = About.model_validate(json.loads(stored["about"].tobytes()), strict=False)
             windows, logits = stored["windows"], stored["logits"]
-        graph = (folder / GRAPH_FILE).read_bytes()
+        with (folder / GRAPH_FILE).open("rb") as file:
+            checksum = hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, ValidationError):
         return None
-    whole = about.format_version == FORMAT_VERSION and about.graph_sha256 == hashlib.sha256(graph).hexdigest()
+    whole = about.format_version == FORMAT_VERSION and about.graph_sha256 == checksum
     same = (about.weights_sha256, about.network, about.channels) == (weights, settings.network, settings.in_channels)
-    return Export(graph, about, windows, logits) if whole and same else None
+    return Export(folder / GRAPH_FILE, about, windows, logits) if whole and same else None
 
 
 def write_export(folder: Path, export: Export) -> bool:
     """Put an export into its model folder; False where the folder cannot be written, which is no error."""
     try:
         with replacing(folder / GRAPH_FILE) as temporary:
-            temporary.write_bytes(export.graph)
+            temporary.write_bytes(export.graph if isinstance(export.graph, bytes) else export.graph.read_bytes())
         _write_about(folder, export)
     except InputError:
         return False
