@@ -3,10 +3,10 @@
     python benchmarks/equal_minutes.py --data FOLDER --train patient19 --test patient07 --minutes 10
 
 FOLDER holds the Open MS data (patient07 and patient19). Both train on the FLAIR of one patient and predict that of
-another. msseg trains configs/ms/openms_residual_unet3d.yaml, with as many epochs as fit; a short run before it measures
-them. nnU-Net prepares, plans and trains as it does by itself, except that its learning rate falls over the minutes
-instead of 1000 epochs, and that it validates not at all. The minutes are those of training alone. Not part of
-`make bench`: it needs the data.
+another. msseg trains by an experiment of configs/ms, for as many epochs as fit; a short run before it measures them.
+nnU-Net prepares, plans and trains as it does by itself, except that its learning rate falls over the minutes instead of
+1000 epochs, and that it validates not at all. The minutes are those of training alone. Not part of `make bench`: it
+needs the data.
 """
 
 import argparse
@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from given import dsc, make_image, on_grid
-from harness import ROOT, Result, Target, parser, run_command, tell, write_results
+from harness import ROOT, Result, Target, parser, run_command, tell, without_folder, write_results
 
-CONFIG = ROOT / "configs" / "ms" / "openms_residual_unet3d.yaml"
+CONFIG = ROOT / "configs" / "ms" / "openms_unet3d.yaml"
 DATASET = "Dataset001_Lesions"
 FLAIR = "FLAIR_N4_noneck_reduced_winsor_regtoFLAIR_brain_N4_regtoMNI.nii.gz"
 MASK = "GOLD_STANDARD_N4_noneck_reduced_winsor_regtoFLAIR_regtoMNI.nii.gz"
@@ -61,7 +61,8 @@ def msseg_command(arguments: argparse.Namespace, out: Path, epochs: int) -> list
     """A run as a user starts it."""
     workers = f"training.workers={max(arguments.threads - 1, 1)}"  # as many as nnU-Net is given
     return [
-        sys.executable, "-m", "msseg", "train", CONFIG, "--data", arguments.data, "--out", out, "--channel", "FLAIR",
+        sys.executable, "-m", "msseg", "train", arguments.config, "--data", arguments.data, "--out", out,
+        "--channel", "FLAIR",
         f"split.train=[{arguments.train}]", f"split.test=[{arguments.test}]", f"training.epochs={epochs}",
         f"training.device={arguments.device}", workers, *arguments.settings,
     ]  # fmt: skip
@@ -89,16 +90,16 @@ def train_msseg(arguments: argparse.Namespace, folder: Path, mask: Path) -> dict
     seconds = epoch_seconds(folder / "run")
     return {
         "seconds": sum(seconds),
-        "steps": float(epochs * steps_per_epoch(arguments.settings)),
+        "steps": float(epochs * steps_per_epoch(arguments)),
         "predict_s": figures["seconds"],
     }
 
 
-def steps_per_epoch(settings: list[str]) -> int:
+def steps_per_epoch(arguments: argparse.Namespace) -> int:
     """Steps of an epoch of one training case."""
     from msseg.config.load import load_config
 
-    patches = load_config(CONFIG, settings).patches
+    patches = load_config(arguments.config, arguments.settings).patches
     return patches.per_volume // patches.batch_size
 
 
@@ -187,6 +188,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     options.add_argument("--train", default="patient19", help="default: %(default)s")
     options.add_argument("--test", default="patient07", help="default: %(default)s")
     options.add_argument("--minutes", type=float, default=10.0, help="of training (default: %(default)s)")
+    options.add_argument("--config", type=Path, default=CONFIG, help=f"msseg trains (default: {CONFIG.name})")
     options.add_argument("--settings", nargs="*", default=[], metavar="KEY=VALUE", help="keys of msseg's config")
     options.add_argument("--nnunet", nargs=2, type=Path, metavar=("FOLDER", "MASK"), help=argparse.SUPPRESS)
     return options.parse_args(argv)
@@ -222,7 +224,11 @@ def main() -> None:
             results.append(dataclasses.replace(Result(title, name, (figures,)), facts={"dsc_with_truth": score}))
     ours, peer = (result.facts["dsc_with_truth"] for result in results)
     aims = [Target("DSC with the truth, more than nnU-Net's", round(ours - peer, 3), at_least=0)]
-    notes = {"threads": arguments.threads, "device": arguments.device, "minutes": arguments.minutes}
+    experiment = {
+        "msseg trains": without_folder(arguments.config),
+        "with": " ".join(arguments.settings) or "its settings",
+    }
+    notes = experiment | {"threads": arguments.threads, "device": arguments.device, "minutes": arguments.minutes}
     write_results("equal_minutes", results, notes, aims, arguments.out)
 
 

@@ -12,6 +12,8 @@ from harness import without_folder
 
 SHAPE = (182, 218, 182)
 """The grid of the MNI template at 1 mm."""
+HEAD_PATCH = (144, 160, 128)
+"""Multiples of 16 that hold such a head: a network trained on patches of this size predicts it in one window."""
 HEAD_SHARE = (132 / 182, 151 / 218, 121 / 182)
 """Size of a skull-stripped head in that grid, as a share of it."""
 MODEL = """
@@ -22,8 +24,8 @@ from msseg.config.preprocessing import PreprocessingConfig
 from msseg.model import ModelSettings, save_model
 from msseg.networks.registry import build_network
 network = ResidualUNet3dConfig(base_channels={base_channels})
-settings = ModelSettings(network=network, channels=("FLAIR",), patch_size=({patch},) * 3,
-                         preprocessing=PreprocessingConfig(), inference=InferenceConfig(window={window!r}))
+settings = ModelSettings(network=network, channels=("FLAIR",), patch_size={patch},
+                         preprocessing=PreprocessingConfig(), inference=InferenceConfig())
 save_model(Path({folder!r}), build_network(network, in_channels=1), settings)
 """
 
@@ -34,12 +36,14 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--image", type=Path, help="NIfTI file, at least as large as a patch (default: made up)")
     options.add_argument("--truth", type=Path, help="mask of the image, for the DSC")
     options.add_argument("--base-channels", type=int, default=16, help="of the random weights")
-    options.add_argument("--patch", type=int, default=144, help="of the random weights")
+    options.add_argument(
+        "--patch", type=int, nargs=3, default=HEAD_PATCH, help="of the random weights (default: holds a head)"
+    )
 
 
 def notes_of(arguments: argparse.Namespace) -> dict[str, object]:
     """What a table says of how it was made."""
-    model = f"random weights, {arguments.base_channels} base maps, patches of {arguments.patch}^3"
+    model = f"random weights, {arguments.base_channels} base maps, patches of {' x '.join(map(str, arguments.patch))}"
     return {
         "threads": arguments.threads,
         "device": arguments.device,
@@ -52,7 +56,7 @@ def shrink(arguments: argparse.Namespace) -> tuple[int, int, int]:
     """The shape of a made-up image; with `--tiny` a small one, a small network and one round."""
     if not arguments.tiny:
         return SHAPE
-    arguments.rounds, arguments.base_channels, arguments.patch = 1, 2, 32
+    arguments.rounds, arguments.base_channels, arguments.patch = 1, 2, (32, 32, 32)
     return (48, 56, 40)
 
 
@@ -65,9 +69,9 @@ def make_image(path: Path, shape: tuple[int, int, int], seed: int = 0) -> Path:
     return path
 
 
-def make_model(folder: Path, base_channels: int, patch: int, window: str = "patch") -> Path:
+def make_model(folder: Path, base_channels: int, patch: Sequence[int]) -> Path:
     """A residual U-Net with random weights, written by another process so that this one stays small."""
-    program = MODEL.format(folder=str(folder), base_channels=base_channels, patch=patch, window=window)
+    program = MODEL.format(folder=str(folder), base_channels=base_channels, patch=tuple(patch))
     subprocess.run([sys.executable, "-c", program], check=True)
     return folder
 

@@ -5,8 +5,8 @@
 
 Every measurement is a process of its own, from its start to its end; `file to file` leaves out imports and the loading
 of the model, which msseg does not tell. The peers compute the same network; how they are used is in predictors.py.
-Random weights have no DSC, and no validation cases on which `auto` could have been found to be right: for them the
-windows are those that a model with such cases would have.
+All predict by windows of the training patch with an overlap of a half. Without a model the weights are random: they
+have no DSC with the truth, and their patch holds a head.
 """
 
 import argparse
@@ -113,6 +113,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     options = parser(__doc__)
     add_options(options)
     options.add_argument("--only", nargs="+", metavar="WORD", help="contenders whose name holds one of these")
+    options.add_argument("--table", default="inference", help="name of the files of results (default: %(default)s)")
     return options.parse_args(argv)
 
 
@@ -125,14 +126,14 @@ def main() -> None:
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        model = arguments.model or make_model(folder / "model", arguments.base_channels, arguments.patch, "fit")
+        model = arguments.model or make_model(folder / "model", arguments.base_channels, arguments.patch)
         image = arguments.image or make_image(folder / "image.nii.gz", shape)
         commands, masks = contenders(model, image, folder, arguments)
         run_command(predict_command(model, [image], folder / "first", "--device", arguments.device))  # makes the export
         results = compare_commands("One image file to one mask file", commands, arguments.rounds, arguments.threads)
         if arguments.model:
             results = with_agreement(results, masks, image, arguments.truth)
-    write_results("inference", results, notes, targets(results), arguments.out)
+    write_results(arguments.table, results, notes, targets(results), arguments.out)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def main() -> None:
     results: list[Result] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        model = arguments.model or make_model(folder / "model", arguments.base_channels, arguments.patch, "fit")
+        model = arguments.model or make_model(folder / "model", arguments.base_channels, arguments.patch)
         image = make_image(folder / "image.nii.gz", shape)
         run_command(predict_command(model, [image], folder / "out", "--device", arguments.device))  # makes the export
         for factor in voxels:

@@ -19,6 +19,7 @@ from msseg.config.experiment import ExperimentConfig
 from msseg.config.inference import InferenceConfig
 from msseg.errors import InputError
 from msseg.inference.device import choose_device
+from msseg.inference.engines.export import save_export
 from msseg.inference.progress import case_progress, say
 from msseg.model import SETTINGS_FILE, ModelSettings, save_model
 from msseg.networks.registry import build_network, parameter_count, require_patch_fits, set_prior_bias
@@ -95,6 +96,7 @@ def train_model(
     trusted = trusted_ways(config, task, validation, inference) if inference.window == "auto" else None
     settings = _model_settings(config, channels, inference, provenance)
     save_model(run.model, task.network, settings.model_copy(update={"trusted": trusted}))
+    save_export(run.model)
     rows = read_epochs(run.epochs)
     seconds = round(sum(float(row["seconds"]) for row in rows), 1)
     write_json(run.facts, facts | {"seconds_training": seconds, "epochs": len(rows)})

@@ -18,7 +18,7 @@ from msseg.inference.engines.check import checked_engine
 from msseg.inference.engines.installed import ENGINES, EngineError, is_installed, require_exporter, usable_exporter
 from msseg.inference.engines.shapes import Shapes
 from msseg.inference.engines.store import About, Export, read_export, why_not_exportable, write_export
-from msseg.model import ModelSettings, load_network, weights_checksum
+from msseg.model import ModelSettings, load_network, read_settings, weights_checksum
 from msseg.networks.segmentation_network import SegmentationNetwork
 from msseg.networks.slice_network import SliceNetwork
 from msseg.networks.volume_network import VolumeNetwork
@@ -50,9 +50,9 @@ def save_export(folder: Path) -> bool:
     A network that cannot be exported is no error here: PyTorch computes it. Returns whether there is an export now.
     """
     installed = [engine for engine in ENGINES if is_installed(engine)]
-    network, settings = load_network(folder)
-    if not installed or not usable_exporter() or why_not_exportable(settings):
+    if not installed or not usable_exporter() or why_not_exportable(read_settings(folder)):
         return False
+    network, settings = load_network(folder)
     try:
         export = make_export(folder, cast(SegmentationNetwork, network), settings)
         written = write_export(folder, export)
