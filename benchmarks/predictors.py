@@ -72,11 +72,14 @@ def torchio_grid(arguments: argparse.Namespace) -> Predict:
     import torchio as tio
 
     network, settings = plain_network(arguments)
-    prepare = tio.Compose([tio.ToCanonical(), tio.ZNormalization(masking_method=lambda x: x != 0)])
+    normalise = tio.ZNormalization(masking_method=lambda x: x != 0)
     overlap = [size // 4 * 2 for size in settings.patch_size]  # half of it, and even as TorchIO wants it
 
     def predict(path: Path, mask: Path) -> None:
-        subject = prepare(tio.Subject(image=tio.ScalarImage(path)))
+        subject = tio.ToCanonical()(tio.Subject(image=tio.ScalarImage(path)))
+        background = subject["image"].data == 0
+        subject = normalise(subject)
+        subject["image"].set_data(subject["image"].data.masked_fill(background, 0))  # as the network was trained
         sampler = tio.GridSampler(subject, settings.patch_size, overlap)
         aggregator = tio.GridAggregator(sampler, overlap_mode="hann")
         with torch.no_grad(), half(arguments):

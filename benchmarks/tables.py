@@ -194,7 +194,7 @@ def table(results: Sequence[Result]) -> str:
 def target_table(targets: Sequence[Target]) -> str:
     """Aims, figures and whether they were reached."""
     rows = [["target", "aim", "measured", ""], ["---", "---:", "---:", "---"]]
-    rows += [[one.what, one.aim, f"{one.measured:.4g}", "met" if one.met else "**not met**"] for one in targets]
+    rows += [[one.what, one.aim, f"{one.measured:.5g}", "met" if one.met else "**not met**"] for one in targets]
     return lines(rows)
 
 
