@@ -3,10 +3,10 @@
     python benchmarks/equal_minutes.py --data FOLDER --train patient19 --test patient07 --minutes 10
 
 FOLDER holds the Open MS data (patient07 and patient19). Both train on the FLAIR of one patient and predict that of
-another. msseg trains by an experiment of configs/ms, for as many epochs as fit; a short run before it measures them.
-nnU-Net prepares, plans and trains as it does by itself, except that its learning rate falls over the minutes instead of
-1000 epochs, and that it validates not at all. The minutes are those of training alone. Not part of `make bench`: it
-needs the data.
+another. msseg trains by an experiment of configs/ms, for about as many epochs as fit: a short run before it measures
+them, and nnU-Net gets as long as they then took. It prepares, plans and trains as it does by itself, except that its
+learning rate falls over the minutes instead of 1000 epochs, and that it validates not at all. The minutes are those of
+training alone. Not part of `make bench`: it needs the data.
 """
 
 import argparse
@@ -216,7 +216,7 @@ def main() -> None:
                 figures: dict[str, float] = train_msseg(arguments, folder / name, mask)
             else:
                 again = [sys.executable, __file__, *sys.argv[1:], "--data", arguments.data]
-                again += ["--minutes", str(arguments.minutes), "--nnunet", folder / name, mask]
+                again += ["--minutes", str(results[0].seconds / 60), "--nnunet", folder / name, mask]
                 whole = run_command(again, arguments.threads)
                 figures = {key: whole[key] for key in ("seconds", "steps", "predict_s")}
             tell(title, name, 0, 1, figures["seconds"])

@@ -146,10 +146,14 @@ class Grid:
         box = self.box
         if self.steps is not None:
             data, box = self._resample_back(data, fill)
-        whole = np.full(self.reoriented_shape, fill, dtype=data.dtype)
-        whole[tuple(slice(*ends) for ends in box)] = data
-        back = nib.orientations.apply_orientation(whole, self._inverse())
-        return np.ascontiguousarray(back)
+        inverse = self._inverse()
+        place = [slice(0)] * 3
+        for (axis, flip), (first, end), length in zip(inverse, box, self.reoriented_shape, strict=True):
+            place[int(axis)] = slice(first, end) if flip == 1 else slice(length - end, length - first)
+        # Of zeros the system gives pages only where something is written: a head is a third of its volume.
+        source = np.full(self.source_shape, fill, data.dtype) if fill else np.zeros(self.source_shape, data.dtype)
+        source[tuple(place)] = nib.orientations.apply_orientation(data, inverse)
+        return source
 
     def _resample_back(self, data: np.ndarray, fill: float) -> tuple[np.ndarray, Box]:
         """The crop in the reoriented source's voxels, fading into `fill` at its sides, and where it lies in them."""

@@ -27,6 +27,9 @@ class ExportedEngine(ABC):
     def compute(self, array: np.ndarray) -> np.ndarray:
         """Map (B, C, X, Y, Z) or slices (B, C, X, Y), of sizes that need no padding, to logits, float32."""
 
+    def get_ready(self, shape: Sequence[int]) -> None:  # noqa: B027
+        """Do now what the first windows of this shape (B, C, X, Y, Z) would have to wait for, if there is anything."""
+
     @property
     def multiples(self) -> Size:
         """As `Engine`."""

@@ -12,7 +12,7 @@ from msseg.inference.engines.base import Engine, EngineName, Precision
 from msseg.inference.engines.check import checked_engine, fast_precision
 from msseg.inference.engines.installed import EngineError, is_installed, require_engine, usable_exporter
 from msseg.inference.engines.store import Export, read_export, why_not_exportable, write_export
-from msseg.inference.trust import chosen_precision
+from msseg.inference.trust import chosen_precision, chosen_window
 from msseg.model import ModelSettings
 
 GPU_FILES = ("/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/dxg", "/dev/kfd")
@@ -86,7 +86,10 @@ def _exported(folder: Path, settings: ModelSettings, name: str, wish: Wish, expo
         precision = chosen_precision(settings.inference, settings.trusted, name, fast_precision(name))
     else:
         precision = "bf16" if wish.precision == "bf16" else "fp32"
-    return checked_engine(folder, export, name, precision, wish.threads)
+    engine = checked_engine(folder, export, name, precision, wish.threads)
+    if chosen_window(settings.inference, settings.trusted, name, precision) == "patch":
+        engine.get_ready((1, settings.in_channels, *settings.patch_size))
+    return engine
 
 
 def may_have_gpu() -> bool:

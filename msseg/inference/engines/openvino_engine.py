@@ -1,5 +1,7 @@
 """OpenVINO: the fastest on x86 and ARM CPUs, and quick to start."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import openvino
 
@@ -36,6 +38,16 @@ class OpenVINOEngine(ExportedEngine):
         request = self._requests.get(array.shape) or self._compiled(array.shape)
         request.infer({0: np.ascontiguousarray(array, np.float32)}, share_inputs=True, share_outputs=True)
         return request.get_output_tensor(0).data.copy()  # the next answer comes in the same memory
+
+    def get_ready(self, shape: Sequence[int]) -> None:
+        """As `ExportedEngine` says; not for slices, which are computed in batches that hang on the stack."""
+        if self.shapes.kind == "volumes":
+            self.shapes.everywhere(self._only_compile, np.empty(shape, np.float32))
+
+    def _only_compile(self, array: np.ndarray) -> np.ndarray:
+        if array.shape not in self._requests:
+            self._compiled(array.shape)
+        return np.empty((len(array), 1, *array.shape[2:]), np.float32)
 
     def _compiled(self, shape: tuple[int, ...]) -> openvino.InferRequest:
         if len(self._requests) == SHAPES:
