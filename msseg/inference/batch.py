@@ -1,5 +1,6 @@
 """Many cases with one model: the next is read and the last written while one is computed; a bad one stops no other."""
 
+import contextlib
 import os
 import secrets
 import time
@@ -106,7 +107,7 @@ def _predict_each(
         submitted = (reader.submit(predictor.prepare, item.images, item.slices, item.series) for item in inputs)
         coming = next(submitted, None)
         begun = time.perf_counter()
-        _ = predictor.engines  # where they cannot be loaded, no case can be predicted
+        _require_engines(predictor, out)
         before: _Written | None = None
         for item in inputs:
             assert coming is not None
@@ -120,6 +121,16 @@ def _predict_each(
             before = written
         if before is not None:
             yield before.result(begun)
+
+
+def _require_engines(predictor: Predictor, out: Path) -> None:
+    """Where networks cannot be loaded no case can be predicted, and no empty folder stays."""
+    try:
+        _ = predictor.engines
+    except InputError:
+        with contextlib.suppress(OSError):  # it holds something
+            out.rmdir()
+        raise
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def test_files_go_between_the_cases_of_a_batch(call: Callable, small_cohort: Pat
     folder.mkdir()
     for name in "abcd":
         shutil.copy(next(small_cohort.rglob("training01_01_flair_pp.nii")), folder / f"{name}.nii")
-    what = {"module": "msseg.inference.predictor", "what": "module.predict_windows", "call": 1}
+    what = {"module": "msseg.inference.predictor", "what": "module.planned_probability", "call": 1}
     child = call(
         "predict", model, folder, "--out", tmp_path / "out", before=GONE.format(**what, path=str(folder / "c.nii"))
     )
@@ -98,7 +98,7 @@ def test_the_output_folder_goes(call: Callable, small_cohort: Path, model: Path,
     for name in "ab":
         shutil.copy(next(small_cohort.rglob("training01_01_flair_pp.nii")), folder / f"{name}.nii")
     before = GONE.format(
-        module="msseg.inference.predictor", what="module.predict_windows", call=2, path=str(tmp_path / "out")
+        module="msseg.inference.predictor", what="module.planned_probability", call=2, path=str(tmp_path / "out")
     ).replace("os.remove", "__import__('time').sleep(1); __import__('shutil').rmtree")
     child = call("predict", model, folder, "--out", tmp_path / "out", before=before)
     assert child.code == 0, child.err

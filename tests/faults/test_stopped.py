@@ -32,7 +32,7 @@ PHASES = {
     "training": ("msseg.training.task", "module.SegmentationTask.training_step"),
     "writing a checkpoint": ("torch", "module.save"),
     "writing the model": ("msseg.training.fit", "module.save_model"),
-    "predicting": ("msseg.inference.predictor", "module.predict_windows"),
+    "predicting": ("msseg.inference.predictor", "module.planned_probability"),
     "writing a prediction": ("msseg.inference.prediction", "module.Prediction.save"),
     "evaluating": ("msseg.experiment", "module.evaluate_pairs"),
     "reporting": ("msseg.experiment", "module.make_report"),
